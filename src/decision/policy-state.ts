@@ -1,0 +1,84 @@
+/**
+ * What the decision plane knows of each row of policy: the shapes of `policy_changes.state` (migration 0002).
+ *
+ * Ids are the database's; times are epoch milliseconds, `null` for an open end.
+ */
+export type UserState = {
+  id: number
+  username: string
+  isActive: boolean
+  isSuperuser: boolean
+  isAnonymous: boolean
+  generalPermissions: string[]
+  isDeleted: boolean
+}
+export type GroupState = { id: number; name: string }
+export type ProjectState = { id: number; title: string }
+/** `projectId: null` counts in every project, otherwise only in that one (D3). */
+export type MembershipState = { id: number; userId: number; groupId: number; projectId: number | null }
+/** Exactly one of `userId` and `groupId` is set. In force while `validFrom <= instant < validUntil` (D3). */
+export type GrantState = {
+  id: number
+  userId: number | null
+  groupId: number | null
+  projectId: number
+  permission: Permission
+  effect: Effect
+  validFrom: number | null
+  validUntil: number | null
+}
+/** `keyHash` is the SHA-256 of the key in lower-case hex. */
+export type ServiceKeyState = { id: number; name: string; keyHash: string; scopes: string[] }
+
+/** The seven permissions, in the order of DESIGN; a permission's place here is its bit in the grant table. */
+export const PERMISSIONS = [
+  'can_administer',
+  'can_annotate',
+  'can_browse',
+  'can_import',
+  'can_queue_compute_task',
+  'can_annotate_with_token',
+  'can_fork',
+] as const
+export type Permission = (typeof PERMISSIONS)[number]
+export type Effect = 'allow' | 'deny'
+
+/** All rows of policy at one revision. */
+export type PolicyTables = {
+  users: UserState[]
+  groups: GroupState[]
+  projects: ProjectState[]
+  memberships: MembershipState[]
+  grants: GrantState[]
+  serviceKeys: ServiceKeyState[]
+}
+
+type Change<Kind extends string, State> = { kind: Kind; id: number; state: State | null }
+/** A row as it is now, or `state: null` where it is gone. */
+export type PolicyChange =
+  | Change<'user', UserState>
+  | Change<'group', GroupState>
+  | Change<'project', ProjectState>
+  | Change<'membership', MembershipState>
+  | Change<'grant', GrantState>
+  | Change<'serviceKey', ServiceKeyState>
+
+/** The changes that one transaction made, in their order. `changes: null`: a table was truncated, read everything. */
+export type ChangeSet = { revision: number; changes: PolicyChange[] | null }
+
+/** Where the keeper reads policy from; the PostgreSQL implementation is `policy/policy-source-store.ts`. */
+export interface PolicySource {
+  /**
+   * Reads all policy at one revision, in one consistent snapshot of the database; rows arrive in batches, in the order
+   * users, groups, projects, memberships, grants, service keys.
+   */
+  readAll(receive: (batch: PolicyChange[]) => void): Promise<{ revision: number }>
+  /**
+   * The change sets after `revision`, in order and without a gap, at most `limit` of them; empty when there is none.
+   * Null when the log no longer reaches back that far, or the database's revision is smaller than `revision`: read
+   * everything.
+   */
+  changesSince(revision: number, limit: number): Promise<ChangeSet[] | null>
+  /** Calls `onNotice` when a revision may have been committed; ends with `stop()`; calls `onLost` once if it breaks. */
+  listen(onNotice: () => void, onLost: (cause: unknown) => void): Promise<{ stop(): Promise<void> }>
+}

@@ -1,0 +1,44 @@
+/** Every problem this service can answer with: its code is API (added, never renamed), its status follows from it. */
+export const PROBLEMS = {
+  'invalid-request': { status: 400, title: 'The request does not fit its schema' },
+  'malformed-json': { status: 400, title: 'The body is not JSON' },
+  'invalid-cursor': { status: 400, title: 'The cursor was not given out for this list' },
+  'two-credentials': { status: 400, title: 'More than one credential was sent' },
+  unauthenticated: { status: 401, title: 'The caller is not known' },
+  'insufficient-scope': { status: 403, title: 'The credential does not open this' },
+  'not-found': { status: 404, title: 'There is nothing here' },
+  'method-not-allowed': { status: 405, title: 'This address does not answer to that method' },
+  'name-taken': { status: 409, title: 'The name is taken' },
+  'id-taken': { status: 409, title: 'The id is taken' },
+  'name-carries-edit-rights': { status: 409, title: 'The name would shift rights to edit data' },
+  'grant-exists': { status: 409, title: 'The same grant is there already' },
+  'anonymous-user': { status: 409, title: 'The anonymous user cannot be changed like that' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'unsupported-media-type': { status: 415, title: 'The body has a type that is not accepted here' },
+  'header-too-large': { status: 431, title: 'The headers are too large' },
+  internal: { status: 500, title: 'The service failed' },
+  overloaded: { status: 503, title: 'The service is overloaded' },
+  'snapshot-unavailable': { status: 503, title: 'There is no policy recent enough to decide by' },
+  'revision-not-reached': { status: 503, title: 'The asked revision has not arrived here yet' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+/** One of the codes of {@link PROBLEMS}. */
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** What was wrong with one field: `pointer` is a JSON pointer (RFC 6901) into the body, or `?name` for a parameter. */
+export type FieldFault = { pointer: string; detail: string }
+
+/**
+ * A fault that a caller can act on. `detail` is shown to the caller; what must stay inside goes into `cause`.
+ */
+export class DomainError extends Error {
+  readonly code: ProblemCode
+  readonly faults: readonly FieldFault[]
+
+  constructor(code: ProblemCode, detail: string, options: { faults?: FieldFault[]; cause?: unknown } = {}) {
+    super(detail, 'cause' in options ? { cause: options.cause } : undefined)
+    this.name = 'DomainError'
+    this.code = code
+    this.faults = options.faults ?? []
+  }
+}

@@ -1,0 +1,24 @@
+/** Who writes: `service-key:<name>`, `user:<id>` or `command:<name>`, as kept in `audit_events.caller`. */
+export type WriteContext = { caller: string; requestId: string | null }
+
+/** One line of the audit trail. `target` is `<kind>:<id>`; `before` and `after` hold the API's field names. */
+export type AuditEntry = {
+  action: string
+  target: string
+  before?: object | null
+  after?: object | null
+  editRightsConfirmed?: boolean
+}
+
+/** What a committed transaction gave, and the revision at which all of it is in force. */
+export type Committed<T> = { value: T; revision: number }
+
+/**
+ * Runs `work` in one transaction with stores bound to it, writes its audit entries with the revision that the change
+ * got, and commits. Work that changes nothing leaves no audit event and answers with the current revision. When `work`
+ * throws, nothing is kept. Once it resolves, the local snapshot has been told of the revision.
+ */
+export type PolicyWrite<Stores> = <T>(
+  context: WriteContext,
+  work: (stores: Stores, audit: (entry: AuditEntry) => void) => Promise<T>,
+) => Promise<Committed<T>>
