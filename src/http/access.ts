@@ -17,6 +17,8 @@ declare module 'fastify' {
     access?: Access
     /** The problems of its own that a route answers with; those that every route can have are added by the shell. */
     problems?: readonly ProblemCode[]
+    /** Takes a batch of questions: its body is too large for the costlier of the checks of JSON. */
+    batch?: boolean
   }
   interface FastifyRequest {
     /** Set before the body is read, on every route that is not public. */

@@ -1,0 +1,115 @@
+import { isUtf8 } from 'node:buffer'
+import type { FastifyInstance } from 'fastify'
+import { DomainError } from '../errors.ts'
+import { isKeepable } from '../text.ts'
+import { invalidRequest, pointerToken } from './invalid-request.ts'
+
+/** More than any body that we know what to do with. */
+const MAX_DEPTH = 16
+
+/**
+ * Takes JSON bodies and no others, read so that what is checked is what was sent: UTF-8 to the letter, no member name
+ * twice in one object, no half surrogates (I-JSON, RFC 7493), and, outside of questions about policy, no NUL. Members
+ * named `__proto__` are members like any other: no schema knows them.
+ *
+ * Batches of checks are spared the search for repeated names, which would cost as much as answering them: there the
+ * last one holds.
+ */
+export function acceptJsonBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    if (body.length === 0) {
+      done(null, undefined)
+      return
+    }
+    const { access, batch } = request.routeOptions.config
+    const asking = typeof access === 'object' && access.scope === 'check'
+    try {
+      done(null, parsedJson(body as Buffer, { asking, batch: batch === true }))
+    } catch (error) {
+      done(error as Error, undefined)
+    }
+  })
+}
+
+function parsedJson(body: Buffer, { asking, batch }: { asking: boolean; batch: boolean }): unknown {
+  if (!isUtf8(body)) throw new DomainError('malformed-json', 'the body is not UTF-8')
+  const text = body.toString()
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw syntaxFault(cause)
+  }
+  if (!batch && countedMembers(value) !== writtenMembers(text)) {
+    throw new DomainError('malformed-json', 'a member name stands twice in one object')
+  }
+  if (text.includes('\\u')) refuseUnkeepable(value, asking, '', 0)
+  return value
+}
+
+/** V8 quotes the body in some of its messages; only the place is worth telling. */
+function syntaxFault(cause: unknown): DomainError {
+  const place = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')
+  const detail = place ? `the body stops being JSON at character ${place[1]}` : 'the body is not JSON'
+  return new DomainError('malformed-json', detail, { cause })
+}
+
+/** Member names in the parsed value: one for each that survived. */
+function countedMembers(value: unknown, depth = 0): number {
+  if (typeof value !== 'object' || value === null) return 0
+  refuseDepth(depth)
+  const children: unknown[] = Array.isArray(value) ? value : Object.values(value)
+  let count = Array.isArray(value) ? 0 : children.length
+  for (const child of children) count += countedMembers(child, depth + 1)
+  return count
+}
+
+/** JSON.parse nests without end; what walks its result must not. */
+function refuseDepth(depth: number): void {
+  if (depth >= MAX_DEPTH) throw new DomainError('invalid-request', `the body nests deeper than ${MAX_DEPTH} levels`)
+}
+
+/** Member names in valid JSON text: strings that a colon follows. */
+function writtenMembers(text: string): number {
+  let count = 0
+  let opening = text.indexOf('"')
+  while (opening !== -1) {
+    const closing = closingQuote(text, opening)
+    let next = closing + 1
+    while (text.charCodeAt(next) <= 0x20) next++
+    if (text[next] === ':') count++
+    opening = text.indexOf('"', closing + 1)
+  }
+  return count
+}
+
+function closingQuote(text: string, opening: number): number {
+  let quote = text.indexOf('"', opening + 1)
+  while (isEscaped(text, quote)) quote = text.indexOf('"', quote + 1)
+  return quote
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let backslashes = 0
+  while (text[at - 1 - backslashes] === '\\') backslashes++
+  return backslashes % 2 === 1
+}
+
+/** Only escapes can bring such characters into JSON that is UTF-8, so only bodies with escapes are searched. */
+function refuseUnkeepable(value: unknown, asking: boolean, pointer: string, depth: number): void {
+  if (typeof value === 'string') {
+    if (!isKeepable(asking ? value.replaceAll('\0', '') : value)) throw unkeepable(pointer)
+    return
+  }
+  if (typeof value !== 'object' || value === null) return
+  refuseDepth(depth)
+  for (const [name, child] of Object.entries(value)) {
+    if (!isKeepable(name)) throw unkeepable(pointer)
+    refuseUnkeepable(child, asking, `${pointer}/${pointerToken(name)}`, depth + 1)
+  }
+}
+
+function unkeepable(pointer: string): DomainError {
+  return invalidRequest([{ pointer, detail: 'must not hold NUL or half a surrogate pair' }])
+}

@@ -1,0 +1,113 @@
+import { randomUUID } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { DomainError, PROBLEMS, type ProblemCode } from '../errors.ts'
+import { STATIC_HEADERS } from './headers.ts'
+import type { Problem } from './problem-schemas.ts'
+
+const MEDIA_TYPE = 'application/problem+json'
+const RETRY_AFTER_SECONDS = '1'
+/** A hostile body can hold as many faults as bytes; the first hundred are enough to mend it by. */
+const MAX_FAULTS = 100
+const REFUSAL_LOG_INTERVAL_MS = 1000
+
+/** What Fastify calls its own faults; every other one of its 4xx is an `invalid-request`. */
+const FASTIFY_FAULTS: Record<string, { code: ProblemCode; detail: string }> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'body-too-large', detail: 'the body is larger than this address takes' },
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: 'unsupported-media-type', detail: 'send the body as application/json' },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { code: 'invalid-request', detail: 'the body is not as long as was announced' },
+  FST_ERR_BAD_URL: { code: 'invalid-request', detail: 'the address is not a well-formed URL' },
+  FST_ERR_MAX_PARAM_LENGTH: { code: 'invalid-request', detail: 'a part of the address is too long' },
+}
+
+/** What Node's parser says of a request that never became one. */
+const PARSER_FAULTS: Record<string, { code: ProblemCode; detail: string }> = {
+  HPE_HEADER_OVERFLOW: { code: 'header-too-large', detail: 'request line and headers may take 16 KiB together' },
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: { code: 'body-too-large', detail: 'the chunk extensions are too large' },
+  ERR_HTTP_REQUEST_TIMEOUT: { code: 'request-timeout', detail: 'the request did not arrive in time' },
+}
+
+/**
+ * Answers with the problem that a fault is: the one place that chooses the status of an answer that is no success.
+ * A fault that is neither ours nor the request's is logged here, once, with the id that the caller is shown.
+ */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const fault = domainErrorOf(error)
+  const { status } = PROBLEMS[fault.code]
+  if (status >= 500) logFault(request.log, fault, request)
+  if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  return reply
+    .code(status)
+    .headers(STATIC_HEADERS)
+    .header('x-request-id', request.id)
+    .header('content-type', MEDIA_TYPE)
+    .send(JSON.stringify(problemOf(fault, request.id)))
+}
+
+/** Answers on the socket of a request that Node's parser gave up on, and closes it. */
+export function sendParserProblem(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { code, detail } = PARSER_FAULTS[error.code ?? ''] ?? {
+    code: 'invalid-request',
+    detail: 'this is not a well-formed HTTP/1.1 request',
+  }
+  const { status } = PROBLEMS[code]
+  const requestId = randomUUID()
+  const body = JSON.stringify(problemOf(new DomainError(code, detail), requestId))
+  const headers = {
+    ...STATIC_HEADERS,
+    'x-request-id': requestId,
+    'content-type': MEDIA_TYPE,
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  }
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head.join('')}\r\n${body}`)
+}
+
+/** The body of the answer; a fault of the service tells nothing but the request's id. */
+function problemOf({ code, message, faults }: DomainError, requestId: string): Problem {
+  const { status, title } = PROBLEMS[code]
+  return {
+    type: `urn:gatehouse:problem:${code}`,
+    title,
+    status,
+    ...(status < 500 && { detail: message }),
+    code,
+    instance: `urn:gatehouse:request:${encodeURI(requestId)}`,
+    ...(status < 500 && faults.length > 0 && { errors: faults.slice(0, MAX_FAULTS) }),
+  }
+}
+
+/** Ours → Fastify's own 4xx → `internal`. Faults found by validation come as ours already, see `validator.ts`. */
+function domainErrorOf(error: unknown): DomainError {
+  if (error instanceof DomainError) return error
+  const { code = '', statusCode = 500 } = error instanceof Error ? (error as Partial<FastifyError>) : {}
+  const known = FASTIFY_FAULTS[code]
+  if (known) return new DomainError(known.code, known.detail, { cause: error })
+  if (statusCode === 404) return new DomainError('not-found', 'there is nothing at this address', { cause: error })
+  if (statusCode >= 400 && statusCode < 500) {
+    return new DomainError('invalid-request', 'the request could not be read', { cause: error })
+  }
+  return new DomainError('internal', 'not shown', { cause: error })
+}
+
+const refusalLoggedAt = new Map<ProblemCode, number>()
+
+/** Refusals (503) come in floods, just when there is no time for logging: one line a second for each kind. */
+function logFault(log: FastifyBaseLogger, fault: DomainError, { id, method, url }: FastifyRequest): void {
+  const { code, message, cause, faults } = fault
+  const where = { code, requestId: id, method, path: url.split('?', 1)[0] }
+  if (code === 'internal') {
+    log.error({ ...where, err: cause ?? fault, ...(faults.length > 0 && { faults }) }, 'request failed')
+    return
+  }
+  const now = Date.now()
+  if (now - (refusalLoggedAt.get(code) ?? 0) < REFUSAL_LOG_INTERVAL_MS) return
+  refusalLoggedAt.set(code, now)
+  log.warn({ ...where, ...(cause !== undefined && { err: cause }) }, `request refused: ${message}`)
+}
