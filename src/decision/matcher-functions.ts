@@ -52,7 +52,10 @@ export function isMatcherFunction(name: string): name is MatcherFunctionName {
  * The custom functions over some facts: the very same for Casbin's own enforcer and for the compiled matcher. Each is
  * total and answers a boolean, since Casbin takes any non-empty string for an allow.
  */
-export function matcherFunctions(facts: PolicyFacts, tokenRule: TokenRule): Record<MatcherFunctionName, MatcherFunction> {
+export function matcherFunctions(
+  facts: PolicyFacts,
+  tokenRule: TokenRule,
+): Record<MatcherFunctionName, MatcherFunction> {
   return {
     // D3: from <= now < until; '' is an open end.
     inForce: (from: string, until: string, now: number) =>

@@ -25,7 +25,8 @@ export function readRuleLines(file: string, text: string): RuleLine[] {
 
 function parseCsv(file: string, text: string): { record: string[]; info: { lines: number } }[] {
   try {
-    return parse(text, { trim: true, skip_empty_lines: true, comment: '#', relax_column_count: true, info: true })
+    const options = { trim: true, skip_empty_lines: true, comment: '#', relax_column_count: true, info: true } as const
+    return parse(text, options) as unknown as { record: string[]; info: { lines: number } }[]
   } catch (cause) {
     throw new PolicyModelError(`${file}: ${cause instanceof Error ? cause.message : 'not readable as CSV'}`, { cause })
   }

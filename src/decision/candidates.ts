@@ -1,0 +1,218 @@
+import { ALL_PERMISSIONS, NO_HOLDING } from './grant-table.ts'
+import { LinkGraph } from './link-graph.ts'
+import type { MatcherContext } from './matcher-compiler.ts'
+import type { Narrowing } from './narrowing.ts'
+import type { FileRule } from './policy-model.ts'
+import { countsIn, EVERYWHERE, type GroupRecord, type ProjectRecord, type UserRecord } from './policy-records.ts'
+import { type Effect, PERMISSIONS, type Permission } from './policy-state.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** Superusers are linked to this name in every project (D5); the rule for it is in `policies/`. */
+export const SUPERUSER = 'role:superuser'
+
+/** Which rules matched: the bits {@link ALLOW} and {@link DENY}. */
+export type Matched = number
+export const ALLOW = 1
+export const DENY = 2
+
+/** A rule that matched, as an explanation names it: a grant of a principal, or a line in `policies/`. */
+export type MatchedRule =
+  | { source: 'grant'; id: number; principal: UserRecord | GroupRecord; permission: Permission; effect: Effect }
+  | { source: 'file'; rule: FileRule }
+
+/** Asked of a rule in hand, whose fields stand in the context: does it match? */
+type RuleTest = (context: MatcherContext) => boolean
+
+/**
+ * Hands a matcher only the rules that can match a request: those of the user, of what the user is linked to, on that
+ * project (or on every project), with a permission that satisfies the asked one.
+ */
+export class Candidates {
+  readonly #snapshot: Snapshot
+  readonly #narrowing: Narrowing
+  readonly #test: RuleTest
+  readonly #fileRules = new Map<string, FileRule[]>()
+  readonly #links: LinkGraph
+  readonly #satisfying = new Map<string, { bits: number; names: ReadonlySet<string> | null }>()
+
+  constructor(snapshot: Snapshot, narrowing: Narrowing, test: RuleTest) {
+    this.#snapshot = snapshot
+    this.#narrowing = narrowing
+    this.#test = test
+    this.#links = new LinkGraph(snapshot.model.links)
+    for (const rule of snapshot.model.rules) {
+      if (rule.dom === EVERYWHERE && !narrowing.everyProjectRules) continue
+      this.#fileRules.set(rule.sub, [...(this.#fileRules.get(rule.sub) ?? []), rule])
+    }
+    const implications = new LinkGraph(snapshot.model.implications)
+    for (const permission of PERMISSIONS) this.#satisfying.set(permission, this.#satisfyingOf(permission, implications))
+  }
+
+  /**
+   * Evaluates every candidate for the request in the context.
+   *
+   * @param project undefined where the project is not known: only rules for every project are left
+   * @param onMatch told of each rule that matched, when an explanation is wanted
+   */
+  match(
+    user: UserRecord,
+    project: ProjectRecord | undefined,
+    context: MatcherContext,
+    onMatch: ((rule: MatchedRule) => void) | null,
+  ): Matched {
+    const satisfying = this.#satisfying.get(context.r_act)
+    if (satisfying === undefined) return 0
+    if (!this.#links.isEmpty) return this.#matchLinked(user, project, context, satisfying, onMatch)
+    let matched = this.#matchGrants(user, project, context, satisfying.bits, onMatch)
+    const { memberships } = user
+    for (let at = 0; at < memberships.length; at += 1) {
+      const membership = memberships[at] as UserRecord['memberships'][number]
+      if (this.#isLinked(membership.dom, context.r_dom)) {
+        matched |= this.#matchGrants(membership.group, project, context, satisfying.bits, onMatch)
+      }
+    }
+    if (this.#fileRules.size === 0) return matched
+    for (const sub of this.#subsWithFileRules(user, context.r_dom)) {
+      matched |= this.#matchFileRules(sub, context, satisfying.names, onMatch)
+    }
+    return matched
+  }
+
+  #isLinked(dom: string, wanted: string): boolean {
+    return dom === EVERYWHERE ? this.#narrowing.linksEverywhere : this.#narrowing.linksInProject && dom === wanted
+  }
+
+  #subsWithFileRules(user: UserRecord, dom: string): string[] {
+    const subs: string[] = []
+    if (user.isSuperuser && this.#narrowing.linksEverywhere && this.#fileRules.has(SUPERUSER)) subs.push(SUPERUSER)
+    if (this.#fileRules.size === 1 && this.#fileRules.has(SUPERUSER)) return subs
+    if (this.#fileRules.has(user.sub)) subs.push(user.sub)
+    for (const { group, dom: within } of user.memberships) {
+      if (this.#isLinked(within, dom) && this.#fileRules.has(group.sub)) subs.push(group.sub)
+    }
+    return subs
+  }
+
+  /** The general way, taken when files in `policies/` link names by `g`: every name reached, in each of the domains. */
+  #matchLinked(
+    user: UserRecord,
+    project: ProjectRecord | undefined,
+    context: MatcherContext,
+    satisfying: { bits: number; names: ReadonlySet<string> | null },
+    onMatch: ((rule: MatchedRule) => void) | null,
+  ): Matched {
+    const subs = this.#reachedSubs(user, context.r_dom)
+    let matched = 0
+    for (const sub of subs) {
+      const principal = this.#snapshot.principalNamed(sub)
+      if (principal !== undefined) matched |= this.#matchGrants(principal, project, context, satisfying.bits, onMatch)
+      matched |= this.#matchFileRules(sub, context, satisfying.names, onMatch)
+    }
+    return matched
+  }
+
+  #reachedSubs(user: UserRecord, wanted: string): Set<string> {
+    const subs = new Set([user.sub])
+    const domains = [
+      ...(this.#narrowing.linksEverywhere ? [EVERYWHERE] : []),
+      ...(this.#narrowing.linksInProject ? [wanted] : []),
+    ]
+    for (const dom of domains) {
+      const direct = user.memberships.filter((membership) => membership.dom === dom).map(({ group }) => group.sub)
+      if (dom === EVERYWHERE && user.isSuperuser) direct.push(SUPERUSER)
+      for (const sub of this.#links.reachedFrom([user.sub, ...direct], dom)) subs.add(sub)
+    }
+    return subs
+  }
+
+  #matchGrants(
+    principal: UserRecord | GroupRecord,
+    project: ProjectRecord | undefined,
+    context: MatcherContext,
+    satisfying: number,
+    onMatch: ((rule: MatchedRule) => void) | null,
+  ): Matched {
+    if (project === undefined) return 0
+    const { grants } = this.#snapshot
+    const holding = grants.holding(project.ordinal, principal.ordinal)
+    if (holding === NO_HOLDING) return 0
+    context.p_sub = principal.sub
+    context.p_dom = project.dom
+    if (onMatch !== null || grants.hasTimed(holding)) {
+      return this.#matchEachGrant(principal, holding, context, satisfying, onMatch)
+    }
+    context.p_from = ''
+    context.p_until = ''
+    return (
+      this.#matchBits(grants.allowed(holding) & satisfying, 'allow', context) |
+      this.#matchBits(grants.denied(holding) & satisfying, 'deny', context)
+    )
+  }
+
+  #matchBits(bits: number, effect: Effect, context: MatcherContext): Matched {
+    context.p_eft = effect
+    for (let left = bits; left !== 0; left &= left - 1) {
+      context.p_act = PERMISSIONS[31 - Math.clz32(left & -left)] as string
+      if (this.#test(context)) return effect === 'allow' ? ALLOW : DENY
+    }
+    return 0
+  }
+
+  #matchEachGrant(
+    principal: UserRecord | GroupRecord,
+    holding: number,
+    context: MatcherContext,
+    satisfying: number,
+    onMatch: ((rule: MatchedRule) => void) | null,
+  ): Matched {
+    let matched = 0
+    for (const { id, permission, effect, validFrom, validUntil } of this.#snapshot.grants.grants(holding)) {
+      if ((satisfying & (1 << PERMISSIONS.indexOf(permission))) === 0) continue
+      context.p_act = permission
+      context.p_eft = effect
+      context.p_from = validFrom === null ? '' : String(validFrom)
+      context.p_until = validUntil === null ? '' : String(validUntil)
+      if (!this.#test(context)) continue
+      matched |= effect === 'allow' ? ALLOW : DENY
+      onMatch?.({ source: 'grant', id, principal, permission, effect })
+    }
+    return matched
+  }
+
+  #matchFileRules(
+    sub: string,
+    context: MatcherContext,
+    satisfying: ReadonlySet<string> | null,
+    onMatch: ((rule: MatchedRule) => void) | null,
+  ): Matched {
+    let matched = 0
+    for (const rule of this.#fileRules.get(sub) ?? []) {
+      if (!countsIn({ dom: rule.dom }, context.r_dom) || satisfying?.has(rule.act) === false) continue
+      context.p_sub = rule.sub
+      context.p_dom = rule.dom
+      context.p_act = rule.act
+      context.p_eft = rule.eft
+      context.p_from = rule.from
+      context.p_until = rule.until
+      if (!this.#test(context)) continue
+      matched |= rule.eft === 'allow' ? ALLOW : DENY
+      onMatch?.({ source: 'file', rule })
+    }
+    return matched
+  }
+
+  /** Which permissions of rules satisfy the asked one: their names, and those among the seven as bits. */
+  #satisfyingOf(permission: Permission, implications: LinkGraph) {
+    const form = this.#narrowing.permission
+    if (form === null) return { bits: ALL_PERMISSIONS, names: null }
+    const names = new Set<string>()
+    if (form === 'same') names.add(permission)
+    else if (form !== 'implied') names.add(form.literal)
+    else {
+      const known = [...PERMISSIONS, ...this.#snapshot.model.rules.map((rule) => rule.act)]
+      for (const name of known) if (implications.reachedFrom([name], '').has(permission)) names.add(name)
+    }
+    const bits = PERMISSIONS.reduce((sum, name, bit) => (names.has(name) ? sum | (1 << bit) : sum), 0)
+    return { bits, names }
+  }
+}

@@ -1,0 +1,96 @@
+import { type Evaluation, evaluationOf, type ResolvedRequest, type Witness } from './evaluation.ts'
+import { NO_OBJECT, type ObjectContext } from './matcher-compiler.ts'
+import type { UserRecord } from './policy-records.ts'
+import { DECISIONS, type Decision } from './reasons.ts'
+import type { Snapshot } from './snapshot.ts'
+
+/** A user as a request names it: login (exactly), id, or null for the anonymous user. */
+export type UserRef = string | number | null
+/** An object as a request names it (D9). */
+export type ObjectRef = { creator: UserRef; importer?: string | number | undefined }
+/** How the user came to the caller. */
+export type Via = 'session' | 'token'
+/** One check. `object` and `objects` are asked with can_annotate only, one or the other. */
+export type CheckRequest = {
+  user: UserRef
+  project: number
+  permission: string
+  object?: ObjectRef | undefined
+  objects?: readonly ObjectRef[] | undefined
+  via?: Via | undefined
+}
+
+/**
+ * Decides one check by D1 to D9: a pure function of snapshot, request and instant (epoch milliseconds).
+ *
+ * Never throws: a fault is a denial with the reason `fault`, told to the snapshot's `onFault`.
+ */
+export function decide(snapshot: Snapshot, request: CheckRequest, instant: number): Decision {
+  return decideWitnessed(snapshot, request, instant, null)
+}
+
+/** As {@link decide}, telling a witness what the evaluation met; the very same evaluation, for explanations. */
+export function decideWitnessed(
+  snapshot: Snapshot,
+  request: CheckRequest,
+  instant: number,
+  witness: Witness | null,
+): Decision {
+  try {
+    const user = userOf(snapshot, request.user)
+    if (user === undefined) return DECISIONS.unknown_user
+    return evaluationFor(snapshot).decide(resolve(snapshot, user, request, instant), witness)
+  } catch (cause) {
+    snapshot.onFault(cause)
+    return DECISIONS.fault
+  }
+}
+
+/** The user that a request names; undefined when there never was one. */
+export function userOf(snapshot: Snapshot, ref: UserRef): UserRecord | undefined {
+  if (ref === null) return snapshot.anonymous
+  return typeof ref === 'number' ? snapshot.users.get(ref) : snapshot.userNamed(ref)
+}
+
+/** A request with its user, project and objects looked up. */
+export function resolve(snapshot: Snapshot, user: UserRecord, request: CheckRequest, now: number): ResolvedRequest {
+  const project = snapshot.projects.get(request.project)
+  return {
+    user,
+    project,
+    dom: project?.dom ?? String(request.project),
+    permission: request.permission,
+    objects: objectsOf(snapshot, request),
+    via: request.via ?? 'session',
+    now,
+  }
+}
+
+const WITHOUT_OBJECT: readonly ObjectContext[] = [NO_OBJECT]
+
+function objectsOf(snapshot: Snapshot, { object, objects }: CheckRequest): readonly ObjectContext[] {
+  if (objects !== undefined) {
+    if (objects.length === 0) throw new Error('a request with objects names at least one')
+    return objects.map((ref) => objectContext(snapshot, ref))
+  }
+  return object === undefined ? WITHOUT_OBJECT : [objectContext(snapshot, object)]
+}
+
+function objectContext(snapshot: Snapshot, { creator, importer }: ObjectRef): ObjectContext {
+  return {
+    given: true,
+    creator: userOf(snapshot, creator)?.sub ?? '',
+    importer: importer === undefined ? '' : (userOf(snapshot, importer)?.sub ?? ''),
+  }
+}
+
+const evaluations = new WeakMap<Snapshot, Evaluation>()
+
+/** A snapshot's model is compiled once, when the snapshot is first asked. */
+function evaluationFor(snapshot: Snapshot): Evaluation {
+  const known = evaluations.get(snapshot)
+  if (known !== undefined) return known
+  const made = evaluationOf(snapshot)
+  evaluations.set(snapshot, made)
+  return made
+}
