@@ -1,4 +1,4 @@
-import { parse } from '@casbin/expression-eval'
+import expressionEval from '@casbin/expression-eval'
 import { isMatcherFunction, MATCHER_FUNCTIONS } from './matcher-functions.ts'
 import { PolicyModelError } from './policy-model-error.ts'
 
@@ -31,7 +31,7 @@ export type Fields = { r: readonly string[]; p: readonly string[] }
 export function parseMatcher(value: string, fields: Fields, place: string): MatcherNode {
   let tree: JsepNode
   try {
-    tree = parse(value) as unknown as JsepNode
+    tree = expressionEval.parse(value) as unknown as JsepNode
   } catch (cause) {
     throw new PolicyModelError(
       `${place}: the matcher cannot be read: ${cause instanceof Error ? cause.message : cause}`,
