@@ -1,12 +1,5 @@
 import { DomainError, type FieldFault } from './errors.ts'
 
-/** Longest login and longest name of a group, in code points; CATMAID's bound, so that every name of a site fits. */
-export const MAX_NAME_LENGTH = 150
-/** Longest title of a project, in code points. */
-export const MAX_TITLE_LENGTH = 500
-/** Longest e-mail address, in code points (RFC 5321 leaves room for no more). */
-export const MAX_EMAIL_LENGTH = 254
-
 /** What a name must not hold: whoever compares two names by eye, in a log or in a shell must see what we compare. */
 const REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/\p{Surrogate}/u, 'holds half of a surrogate pair'],
@@ -17,7 +10,7 @@ const REFUSALS: readonly (readonly [RegExp, string])[] = [
 ]
 const EMAIL = /^[^\s@<>(),;:\\"[\]]+@[^\s@<>(),;:\\"[\]]+$/u
 
-/** A field of a request body that names something; `empty` says whether it may be ''. */
+/** A field of a request body that names something: at most `limit` code points, and '' only where `empty`. */
 export type NameField = { pointer: string; value: string; limit: number; empty: boolean }
 
 /**
@@ -37,9 +30,9 @@ export function refuseBadNames(fields: readonly NameField[]): void {
  *
  * @throws DomainError `invalid-request`
  */
-export function refuseBadEmail(pointer: string, email: string): void {
-  const fault = nameFault({ pointer, value: email, limit: MAX_EMAIL_LENGTH, empty: true })
-  const detail = fault ?? (email === '' || EMAIL.test(email) ? null : 'is no e-mail address like name@example.org')
+export function refuseBadEmail(field: NameField): void {
+  const { pointer, value } = field
+  const detail = nameFault(field) ?? (value === '' || EMAIL.test(value) ? null : 'is no address like name@example.org')
   refuse([{ pointer, detail }])
 }
 

@@ -1,5 +1,6 @@
 import type { DataSource, EntityManager } from 'typeorm'
 import type { AuditEntry, PolicyWrite, WriteContext } from '../policy/policy-write.ts'
+import { problemOfDatabase } from './database-problem.ts'
 
 const ATTEMPTS = 3
 const AUDIT_ROWS_A_STATEMENT = 5_000
@@ -10,7 +11,7 @@ const AUDIT_ROWS_A_STATEMENT = 5_000
  * revision all the same).
  *
  * Two writers that block each other are told so by PostgreSQL, and the one that had to give way is run again, so
- * `work` must not act outside its stores.
+ * `work` must not act outside its stores. What PostgreSQL refuses is thrown as the problem that it is to a caller.
  */
 export function policyWrite<Stores>(
   dataSource: DataSource,
@@ -69,7 +70,7 @@ async function retried<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt()
     } catch (error) {
-      if (attempts === ATTEMPTS || !isConflict(error)) throw error
+      if (attempts === ATTEMPTS || !isConflict(error)) throw problemOfDatabase(error)
     }
   }
 }
