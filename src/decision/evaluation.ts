@@ -9,7 +9,7 @@ import {
   type ObjectContext,
 } from './matcher-compiler.ts'
 import { isMatcherFunction, MATCHER_FUNCTIONS, type MatcherFunction, matcherFunctions } from './matcher-functions.ts'
-import { contains, type MatcherNode } from './matcher-syntax.ts'
+import { alternativesOf, contains, type MatcherNode } from './matcher-syntax.ts'
 import type { Narrowing } from './narrowing.ts'
 import type { ProjectRecord, UserRecord } from './policy-records.ts'
 import { PERMISSIONS } from './policy-state.ts'
@@ -27,8 +27,15 @@ export type ResolvedRequest = {
   now: number
 }
 
-/** Told what an evaluation met: each rule that matched, each object that may not be edited. */
-export type Witness = { onMatch(rule: MatchedRule): void; onRefusedObject(index: number): void }
+/**
+ * Told what an evaluation met: each rule that matched, each object that may not be edited, and by which alternative of
+ * the matcher an object may be edited.
+ */
+export type Witness = {
+  onMatch(rule: MatchedRule): void
+  onRefusedObject(index: number): void
+  onObjectPath(index: number, alternative: MatcherNode): void
+}
 
 /** Evaluates a snapshot's model over the snapshot's rules. */
 export interface Evaluation {
@@ -63,8 +70,13 @@ function tokenRuleOf(snapshot: Snapshot): (sub: string, dom: string, now: number
   }
 }
 
-/** A condition on the request alone, what its failing means, and whether it looks at the object. */
-type RequestCondition = { holds: Condition; reason: ReasonCode; ofObject: boolean }
+/** A condition on the request alone, what its failing means, whether it looks at the object, and its alternatives. */
+type RequestCondition = {
+  holds: Condition
+  reason: ReasonCode
+  ofObject: boolean
+  alternatives: readonly { node: MatcherNode; holds: Condition }[]
+}
 
 /** One matcher over the index: its candidates, and its conditions on the request alone. */
 class IndexedRules {
@@ -83,6 +95,7 @@ class IndexedRules {
       holds: compile(node),
       reason: reasonOf(node),
       ofObject: looksAtObject(node),
+      alternatives: alternativesOf(node).map((alternative) => ({ node: alternative, holds: compile(alternative) })),
     }))
     this.rulesLookAtObject = narrowing.ruleConjuncts.some(looksAtObject)
   }
@@ -123,12 +136,20 @@ class IndexedEvaluation implements Evaluation {
         first = Math.min(first, this.#ruleReason(request, at === 0 ? witness : null))
       if (at === 0) first = Math.min(first, firstReason(this.#wholeConditions, context))
       const ofObject = firstReason(this.#objectConditions, context)
-      if (ofObject === NO_REASON) continue
       first = Math.min(first, ofObject)
-      witness?.onRefusedObject(at)
+      if (witness !== null) this.#tellObject(at, ofObject === NO_REASON, witness)
     }
     if (first === NO_REASON) return DECISIONS.allowed
     return DECISIONS[REASON_CODES[first] as ReasonCode]
+  }
+
+  #tellObject(index: number, mayEdit: boolean, witness: Witness): void {
+    if (!this.#context.r_obj.given) return
+    if (!mayEdit) witness.onRefusedObject(index)
+    for (const { alternatives } of mayEdit ? this.#objectConditions : []) {
+      const path = alternatives.find(({ holds }) => holds(this.#context))
+      if (path !== undefined) witness.onObjectPath(index, path.node)
+    }
   }
 
   /** The reason that the rules give to deny, as a place in REASON_CODES. */
