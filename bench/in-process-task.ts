@@ -63,8 +63,8 @@ class Engine {
   /** Each question as the service meets it: parsed a moment ago, so that no string has been hashed or seen before. */
   async decide(): Promise<void> {
     const { decide } = await compiled<typeof import('../src/decision/decide.ts')>('decision/decide.ts')
-    const { snapshot, load } = this
-    if (!snapshot) throw new Error('nothing is filled')
+    const { load } = this
+    const snapshot = this.filled()
     const text = JSON.stringify(load.questions.map(({ check }) => check))
     const expected = load.questions.filter((question) => question.expected.allowed).length
     const [medians, slow, rates, clock] = [[], [], [], []] as [number[], number[], number[], number[]]
@@ -103,8 +103,8 @@ class Engine {
   async list(): Promise<void> {
     const { projectsOf } =
       await compiled<typeof import('../src/decision/reverse-lookups.ts')>('decision/reverse-lookups.ts')
-    const { snapshot, load } = this
-    if (!snapshot) throw new Error('nothing is filled')
+    const { load } = this
+    const snapshot = this.filled()
     const users = load.tables.users.filter((_, place) => place % Math.ceil(load.tables.users.length / 300) === 0)
     const millis: number[] = []
     const answers = new ExpectedAnswers(load.tables, load.instant)
@@ -125,6 +125,12 @@ class Engine {
     })
     this.note(`projects of a user, of ${load.tables.projects.length}, median`, 'ms', [median(millis)])
     this.note(`projects of a user, of ${load.tables.projects.length}, p99`, 'ms', [quantile(millis, 0.99)])
+  }
+
+  /** The snapshot made by {@link fill}. */
+  filled(): Snapshot {
+    if (!this.snapshot) throw new Error('nothing is filled')
+    return this.snapshot
   }
 
   private note(what: string, unit: string, values: number[]): void {
