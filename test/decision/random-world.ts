@@ -105,7 +105,7 @@ const LOGINS = [
   'a$$b',
 ] as const
 
-const PLAIN_GROUPS = ['tracers', 'reviewers', 'Alice', 'ALICE', 'alice ', ' bob', 'Bob', '1', '123', '*', '', 'null']
+const PLAIN_GROUPS = ['tracers', 'reviewers', 'Alice', 'ALICE', 'alice ', ' bob', 'Bob', '1', '123', '*', 'null']
 
 /** Names that no login, and permissions that no permission is. */
 const STRANGERS = ['mallory', 'ALICE', ' bob', 'undefined', 'hasOwnProperty', '', 'NaN', '0x1', '1.0']
@@ -408,7 +408,7 @@ function changeUser(chance: Chance, tables: PolicyTables): PolicyChange[] {
 
 function changeGroup(chance: Chance, tables: PolicyTables): PolicyChange[] {
   if (tables.groups.length === 0) return []
-  const names = [...tables.users.map(({ username }) => username), ...PLAIN_GROUPS.filter((name) => name !== '')]
+  const names = [...tables.users.map(({ username }) => username), ...PLAIN_GROUPS]
   const free = names.filter((taken) => !tables.groups.some(({ name }) => name === taken))
   return free.length > 0 ? set('group', tables.groups, { ...chance.pick(tables.groups), name: chance.pick(free) }) : []
 }
@@ -490,11 +490,6 @@ function set<Row extends { id: number }>(kind: PolicyChange['kind'], table: Row[
   if (place < 0) table.push(row)
   else table[place] = row
   return [{ kind, id: row.id, state: { ...row } } as unknown as PolicyChange]
-}
-
-/** A copy that shares no row with the original. */
-export function copyOf(tables: PolicyTables): PolicyTables {
-  return structuredClone(tables)
 }
 
 /**
