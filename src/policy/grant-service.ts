@@ -1,0 +1,154 @@
+import type { Effect, Permission } from '../decision/policy-state.ts'
+import { DomainError, type FieldFault } from '../errors.ts'
+import type { PageRequest } from '../page.ts'
+import type { GRANT_SORTS, Grant, GrantFilter, NewGrant, Principal } from './grant-schemas.ts'
+import { readInstant } from './instant.ts'
+import type { Committed, PolicyWrite, WriteContext } from './policy-write.ts'
+
+/** How a list of grants is asked for. */
+export type GrantPage = PageRequest<(typeof GRANT_SORTS)[number]>
+
+/** Reads grants. */
+export interface GrantReader {
+  hasProject(projectId: number): Promise<boolean>
+  /** Up to `limit + 1` grants, see {@link PageRequest}. */
+  list(projectId: number, filter: GrantFilter, page: GrantPage): Promise<Grant[]>
+}
+
+/** A grant that is not kept yet. */
+export type GrantFields = {
+  projectId: number
+  principal: Principal
+  permission: Permission
+  effect: Effect
+  validFrom: Date | null
+  validUntil: Date | null
+  grantedBy: string
+}
+
+/** What a write about grants needs, in its transaction. */
+export interface GrantStore extends GrantReader {
+  /** Whether there is this project, which then stays until the transaction ends. */
+  holdProject(projectId: number): Promise<boolean>
+  /** Whether there is this principal, a deleted user not; nobody else writes about it until the transaction ends. */
+  holdPrincipal(principal: Principal): Promise<boolean>
+  /** Null when the same grant is there already. */
+  add(grant: GrantFields): Promise<Grant | null>
+  /** Removes and gives a grant; null when the project has no such grant. */
+  remove(projectId: number, grantId: number): Promise<Grant | null>
+  /** All grants of a principal on a project, by id. */
+  ofPrincipal(projectId: number, principal: Principal): Promise<Grant[]>
+}
+
+type Stores = { grants: GrantStore }
+
+/** Grants: what a user or a group is allowed, or refused, on a project. */
+export class GrantService {
+  readonly #write: PolicyWrite<Stores>
+  readonly #grants: GrantReader
+
+  constructor(write: PolicyWrite<Stores>, grants: GrantReader) {
+    this.#write = write
+    this.#grants = grants
+  }
+
+  /**
+   * Up to `limit + 1` grants on a project, see {@link PageRequest}.
+   *
+   * @throws DomainError `not-found`
+   */
+  async list(projectId: number, filter: GrantFilter, page: GrantPage): Promise<Grant[]> {
+    if (!(await this.#grants.hasProject(projectId))) throw noProject(projectId)
+    return this.#grants.list(projectId, filter, page)
+  }
+
+  /** @throws DomainError `not-found`, `invalid-request` also for an unknown principal, `grant-exists` */
+  create(context: WriteContext, projectId: number, input: NewGrant): Promise<Committed<Grant>> {
+    const fields = fieldsOf(projectId, input, context.caller)
+    return this.#write(context, async ({ grants }, audit) => {
+      if (!(await grants.holdProject(projectId))) throw noProject(projectId)
+      if (!(await grants.holdPrincipal(input.principal))) throw noPrincipal(input.principal)
+      const grant = await grants.add(fields)
+      if (grant === null) throw new DomainError('grant-exists', 'the same grant is there already')
+      audit({ action: 'grant.create', target: `grant:${grant.id}`, after: grant })
+      return grant
+    })
+  }
+
+  /** @throws DomainError `not-found` */
+  delete(context: WriteContext, projectId: number, grantId: number): Promise<Committed<void>> {
+    return this.#write(context, async ({ grants }, audit) => {
+      const grant = await grants.remove(projectId, grantId)
+      if (grant === null) throw new DomainError('not-found', `project ${projectId} has no grant ${grantId}`)
+      audit({ action: 'grant.delete', target: `grant:${grantId}`, before: grant })
+    })
+  }
+
+  /**
+   * Makes a principal's allows without time limits on a project exactly `permissions`. Denies and timed grants stay.
+   * Gives all grants of the principal there.
+   *
+   * @throws DomainError `not-found` for the project or the principal
+   */
+  set(
+    context: WriteContext,
+    projectId: number,
+    principal: Principal,
+    permissions: readonly Permission[],
+  ): Promise<Committed<Grant[]>> {
+    return this.#write(context, async ({ grants }, audit) => {
+      if (!(await grants.holdProject(projectId))) throw noProject(projectId)
+      if (!(await grants.holdPrincipal(principal))) throw new DomainError('not-found', unknownPrincipal(principal))
+      const lasting = (await grants.ofPrincipal(projectId, principal)).filter(isLastingAllow)
+      const dropped = lasting.filter(({ permission }) => !permissions.includes(permission))
+      const missing = permissions.filter((name) => lasting.every(({ permission }) => permission !== name))
+      for (const { id } of dropped) await grants.remove(projectId, id)
+      for (const permission of missing) await grants.add(lastingAllow(projectId, principal, permission, context.caller))
+      if (dropped.length + missing.length > 0) {
+        const before = { principal, permissions: lasting.map(({ permission }) => permission).sort() }
+        const after = { principal, permissions: [...permissions].sort() }
+        audit({ action: 'grant.set', target: `project:${projectId}`, before, after })
+      }
+      return grants.ofPrincipal(projectId, principal)
+    })
+  }
+}
+
+const isLastingAllow = ({ effect, validFrom, validUntil }: Grant) =>
+  effect === 'allow' && validFrom === null && validUntil === null
+
+const lastingAllow = (
+  projectId: number,
+  principal: Principal,
+  permission: Permission,
+  grantedBy: string,
+): GrantFields => ({ projectId, principal, permission, effect: 'allow', validFrom: null, validUntil: null, grantedBy })
+
+function fieldsOf(projectId: number, input: NewGrant, grantedBy: string): GrantFields {
+  const faults: FieldFault[] = []
+  const validFrom = instantOf('/validFrom', input.validFrom, faults)
+  const validUntil = instantOf('/validUntil', input.validUntil, faults)
+  if (validFrom && validUntil && validFrom >= validUntil) {
+    faults.push({ pointer: '/validUntil', detail: 'must be later than validFrom' })
+  }
+  if (faults.length > 0) throw new DomainError('invalid-request', 'a time was refused', { faults })
+  const { principal, permission, effect = 'allow' } = input
+  return { projectId, principal, permission, effect, validFrom, validUntil, grantedBy }
+}
+
+function instantOf(pointer: string, text: string | null | undefined, faults: FieldFault[]): Date | null {
+  if (text === null || text === undefined) return null
+  const reading = readInstant(text)
+  if ('instant' in reading) return reading.instant
+  faults.push({ pointer, detail: reading.fault })
+  return null
+}
+
+const noProject = (projectId: number) => new DomainError('not-found', `there is no project ${projectId}`)
+
+const unknownPrincipal = ({ type, id }: Principal) => `there is no ${type} ${id}`
+
+function noPrincipal(principal: Principal): DomainError {
+  const detail = unknownPrincipal(principal)
+  return new DomainError('invalid-request', detail, { faults: [{ pointer: '/principal/id', detail }] })
+}
