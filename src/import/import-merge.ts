@@ -18,6 +18,8 @@ export type KeptReason =
 export type Kept = {
   kind: ImportKind
   key: string
+  /** The row as it is here, or where it is gone, as the source has it. */
+  fields: Fields
   field: string | null
   here: FieldValue
   source: FieldValue
@@ -44,7 +46,16 @@ export function mergeFields({ kind, key, base, source, here }: ThreeWays): Merge
     if (sameValue(current, base[field])) take[field] = wanted
     else {
       const conflict = !sameValue(base[field], wanted)
-      kept.push({ kind, key, field, here: current ?? null, source: wanted, conflict, reason: 'changed here' })
+      kept.push({
+        kind,
+        key,
+        fields: here,
+        field,
+        here: current ?? null,
+        source: wanted,
+        conflict,
+        reason: 'changed here',
+      })
     }
   }
   return { take, kept }
@@ -103,8 +114,8 @@ function stays(ways: ThreeWays, reason: KeptReason): Merged {
   return { take: {}, kept: [whole(ways, reason)] }
 }
 
-function whole({ kind, key }: ThreeWays, reason: KeptReason): Kept {
-  return { kind, key, field: null, here: null, source: null, conflict: false, reason }
+function whole({ kind, key, here }: ThreeWays, reason: KeptReason): Kept {
+  return { kind, key, fields: here, field: null, here: null, source: null, conflict: false, reason }
 }
 
 /** ISO 8601 times of one zone sort as texts: '+' and digits beyond it come before and after '.', as they should. */

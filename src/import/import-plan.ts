@@ -150,7 +150,7 @@ class Planning {
   }
 
   #create(kind: ImportKind, key: string, fields: Fields): void {
-    if (this.#refersToGone(fields)) this.#keep(kind, key, 'refers to what was removed here')
+    if (this.#refersToGone(fields)) this.#keep(kind, key, fields, 'refers to what was removed here')
     else {
       this.#plan.creates.push({ kind, key, fields, changed: Object.keys(fields), before: null })
       this.#final[kind].set(key, fields)
@@ -161,7 +161,7 @@ class Planning {
   #merge(kind: ImportKind, key: string, rows: { base: Fields; source: Fields; here: Fields }): void {
     const ways = { kind, key, ...rows }
     const merged = kind === 'user' ? mergeUser(ways) : mergeFields(ways)
-    if (this.#refersToGone(merged.take)) this.#keep(kind, key, 'refers to what was removed here')
+    if (this.#refersToGone(merged.take)) this.#keep(kind, key, rows.here, 'refers to what was removed here')
     else {
       this.#update(kind, key, rows.here, merged)
       this.#remember(kind, key, rows.source)
@@ -179,7 +179,7 @@ class Planning {
 
   /** Somebody removed here what the source still has. What went with its user, group or project is not told of twice. */
   #goneHere(kind: ImportKind, key: string, source: Fields): void {
-    if (!this.#refersToGone(source)) this.#keep(kind, key, 'removed here')
+    if (!this.#refersToGone(source)) this.#keep(kind, key, source, 'removed here')
     this.#remember(kind, key, source)
   }
 
@@ -187,7 +187,7 @@ class Planning {
   #unknownHere(kind: ImportKind, key: string, { source, here }: { source: Fields; here: Fields }): void {
     const isLink = kind !== 'user' && kind !== 'group' && kind !== 'project' && kind !== 'inactivityPeriod'
     if (!isLink || source.userId !== here.userId) this.#plan.collisions.push(takenId(kind, key, here))
-    else if (kind === 'profile' && !includes(here, source)) this.#keep(kind, key, 'made here')
+    else if (kind === 'profile' && !includes(here, source)) this.#keep(kind, key, here, 'made here')
     else this.#plan.alreadyHere += 1
   }
 
@@ -213,9 +213,9 @@ class Planning {
   }
 
   #remove(kind: ImportKind, key: string, { base, here }: { base: Fields; here: Fields }, inUse: Set<unknown>): void {
-    if (here.madeHere === true) this.#keep(kind, key, 'made here')
-    else if (!includes(here, base)) this.#keep(kind, key, 'changed here')
-    else if (inUse.has(Number(key))) this.#keep(kind, key, 'still in use here')
+    if (here.madeHere === true) this.#keep(kind, key, here, 'made here')
+    else if (!includes(here, base)) this.#keep(kind, key, here, 'changed here')
+    else if (inUse.has(Number(key))) this.#keep(kind, key, here, 'still in use here')
     else {
       this.#plan.removes.push({ kind, key, fields: here, changed: [], before: here })
       this.#final[kind].delete(key)
@@ -244,8 +244,8 @@ class Planning {
     })
   }
 
-  #keep(kind: ImportKind, key: string, reason: KeptReason): void {
-    this.#plan.kept.push({ kind, key, field: null, here: null, source: null, conflict: false, reason })
+  #keep(kind: ImportKind, key: string, fields: Fields, reason: KeptReason): void {
+    this.#plan.kept.push({ kind, key, fields, field: null, here: null, source: null, conflict: false, reason })
   }
 
   #remember(kind: ImportKind, key: string, fields: Fields): void {

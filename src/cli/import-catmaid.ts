@@ -1,0 +1,82 @@
+import type { Logger } from 'pino'
+import type { Config } from '../config.ts'
+import { type Database, DatabaseError, migrate, openDatabase, pendingMigrations } from '../database/data-source.ts'
+import { readForeignDatabase } from '../database/foreign-database.ts'
+import { mapCatmaidSite } from '../import/catmaid-mapping.ts'
+import { readCatmaidSite } from '../import/catmaid-source-store.ts'
+import { type ImportReport, reportOf, reportText } from '../import/import-report.ts'
+import { ImportService, type Progress } from '../import/import-service.ts'
+import { importPorts } from '../import/import-store.ts'
+
+/** `from` is the URL of a CATMAID database; `json` asks for the report as a program reads it. */
+export type ImportCatmaidOptions = { from: string; dryRun?: boolean; json?: boolean }
+
+/** Where a command writes: its result, and beside it what happens meanwhile. */
+export type CommandOutput = { out: (text: string) => void; progress: (text: string) => void }
+
+const TERMINAL: CommandOutput = {
+  out: (text) => console.log(text),
+  progress: (text) => console.error(text),
+}
+
+/**
+ * `gatehouse import catmaid`: brings a CATMAID database over into the configured one, or says what that would do.
+ *
+ * The schema of an embedded database is brought up to date first; that of a server is its operator's to migrate.
+ *
+ * @returns the exit code: 0 done, 1 refused because of collisions, 2 `from` is no address of a PostgreSQL database
+ * @throws CatmaidSourceError, ForeignDatabaseError, DatabaseError, EmbeddedPostgresError with a message for the operator
+ */
+export async function importCatmaid(
+  options: ImportCatmaidOptions,
+  config: Pick<Config, 'databaseUrl' | 'dataDir'>,
+  log: Pick<Logger, 'warn'>,
+  { out, progress }: CommandOutput = TERMINAL,
+): Promise<0 | 1 | 2> {
+  if (!isPostgresUrl(options.from)) {
+    progress('--from must be a URL like postgres://user@host:5432/catmaid')
+    return 2
+  }
+  const database = await openDatabase(config, log)
+  try {
+    await prepareSchema(database, config)
+    const report = await imported(options, database, progress)
+    out(options.json === true ? JSON.stringify(report, null, 2) : reportText(report).join('\n'))
+    return report.refused ? 1 : 0
+  } finally {
+    await database.close()
+  }
+}
+
+async function imported(
+  options: ImportCatmaidOptions,
+  database: Database,
+  progress: (text: string) => void,
+): Promise<ImportReport> {
+  const site = await readForeignDatabase(options.from, (query) =>
+    readCatmaidSite(query, (table) => progress(`reading ${table}`)),
+  )
+  const mapped = mapCatmaidSite(site)
+  const imports = new ImportService(importPorts(database.dataSource, async () => {}))
+  const dryRun = options.dryRun === true
+  progress('comparing with what is here')
+  const outcome = dryRun
+    ? await imports.preview(mapped)
+    : await imports.run(mapped, { caller: 'command:import', requestId: null }, progressLine(progress))
+  return reportOf(outcome, mapped.notBrought, { dryRun })
+}
+
+async function prepareSchema({ dataSource }: Database, config: Pick<Config, 'databaseUrl'>): Promise<void> {
+  if (config.databaseUrl === undefined) await migrate(dataSource)
+  const pending = await pendingMigrations(dataSource)
+  if (pending.length > 0) throw new DatabaseError('the database is not up to date: run `gatehouse migrate` first')
+}
+
+const progressLine =
+  (progress: (text: string) => void): Progress =>
+  (step, done, of) =>
+    progress(`${step} ${done.toLocaleString('en')} of ${of.toLocaleString('en')}`)
+
+function isPostgresUrl(text: string): boolean {
+  return URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol)
+}
