@@ -1,0 +1,119 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify'
+import { DomainError } from '../errors.ts'
+import type { WriteContext } from '../policy/policy-write.ts'
+import type { Access, Caller, Scope } from './access.ts'
+
+export type { Caller } from './access.ts'
+
+const REALM = 'Bearer realm="gatehouse"'
+/** Every key makes a handful of headers (`bearer` in any case); more than this is somebody playing. */
+const MAX_REMEMBERED = 4096
+
+/** Who the credentials of callers belong to. */
+export interface Callers {
+  /**
+   * How to find callers now: the same function until any credential changes.
+   *
+   * @throws DomainError `snapshot-unavailable` when nobody can tell
+   */
+  current(): CallerLookup
+}
+/** Gives the caller that a token belongs to, or undefined when it is nobody's. */
+export type CallerLookup = (token: string) => Caller | undefined
+
+/** What a service needs to know about the write that a request asks for. */
+export const writeContextOf = (request: FastifyRequest): WriteContext => ({
+  caller: request.caller.name,
+  requestId: request.id,
+})
+
+/**
+ * Closes every route to callers without the scope that it declares, before its body is read. A route that declares
+ * nothing stops the start.
+ */
+export function requireAccess(app: FastifyInstance, callers: Callers): void {
+  // Set before any handler of a route that is not public; a public one has no caller to ask for.
+  app.decorateRequest('caller', null as unknown as Caller)
+  const remembered = rememberingCallers(callers)
+  app.addHook('onRoute', (route: RouteOptions) => {
+    const access = declaredAccess(route)
+    if (access === 'public') return
+    route.onRequest = [admission(access.scope, remembered), ...[route.onRequest ?? []].flat()]
+  })
+}
+
+function declaredAccess({ config, method, url }: RouteOptions): Access {
+  const access = config?.access
+  if (access === undefined) throw new Error(`${[method].flat().join(', ')} ${url} does not declare its access`)
+  return access
+}
+
+/**
+ * Callers by their whole `Authorization` header: checking a key anew each time costs more than the decision. Only
+ * headers that were good are remembered, and none of them once any credential has changed.
+ */
+function rememberingCallers(callers: Callers): (header: string | undefined) => Caller {
+  const remembered = new Map<string, Caller>()
+  let lookup: CallerLookup | undefined
+  return (header) => {
+    const current = callers.current()
+    if (current !== lookup) {
+      remembered.clear()
+      lookup = current
+    }
+    const known = header === undefined ? undefined : remembered.get(header)
+    if (known !== undefined) return known
+    const caller = callerIn(header, current)
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear()
+    if (header !== undefined) remembered.set(header, caller)
+    return caller
+  }
+}
+
+/** The credential is taken from the header alone, never from the query string (RFC 6750, 5.3). */
+function callerIn(header: string | undefined, lookup: CallerLookup): Caller {
+  const [, token] = /^Bearer ([^\s,]+)$/i.exec(header ?? '') ?? []
+  if (token === undefined) throw withoutToken(header)
+  const caller = lookup(token)
+  if (caller === undefined) throw new DomainError('unauthenticated', 'this credential is not, or no longer, known')
+  return caller
+}
+
+function withoutToken(header: string | undefined): DomainError {
+  // Node joins the values of a header that was sent twice with a comma, which no credential holds.
+  if (header?.includes(',')) return new DomainError('two-credentials', 'send one Authorization header')
+  if (/^Bearer( |$)/i.test(header ?? '')) return new DomainError('unauthenticated', 'the credential is malformed')
+  return new NoCredential('unauthenticated', 'send a service key: Authorization: Bearer gatehouse_key_…')
+}
+
+/** Nothing was sent that could be wrong: the challenge then names no error (RFC 6750, 3.1). */
+class NoCredential extends DomainError {}
+
+function admission(scope: Scope, callerOf: (header: string | undefined) => Caller) {
+  return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
+    try {
+      const caller = callerOf(request.headers.authorization)
+      if (!caller.scopes.has(scope)) throw new DomainError('insufficient-scope', `this takes the scope ${scope}`)
+      request.caller = caller
+    } catch (error) {
+      reply.header('www-authenticate', challengeOf(error, scope))
+      done(error as Error)
+      return
+    }
+    done()
+  }
+}
+
+const ERRORS: Record<string, string> = {
+  unauthenticated: 'invalid_token',
+  'insufficient-scope': 'insufficient_scope',
+  'two-credentials': 'invalid_request',
+}
+
+/** What a caller is told besides the problem (RFC 6750, 3); nothing when the fault is not the credential's. */
+function challengeOf(error: unknown, scope: Scope): string | undefined {
+  if (error instanceof NoCredential) return REALM
+  const name = error instanceof DomainError ? ERRORS[error.code] : undefined
+  if (name === undefined) return undefined
+  return `${REALM}, error="${name}"${name === 'insufficient_scope' ? `, scope="${scope}"` : ''}`
+}

@@ -1,0 +1,143 @@
+import { readFileSync } from 'node:fs'
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { PROBLEMS, type ProblemCode } from '../errors.ts'
+import { Problem } from './problem-schemas.ts'
+
+/** What any operation can answer, whatever it does. */
+const OF_ALL: ProblemCode[] = ['invalid-request', 'request-timeout', 'header-too-large', 'internal', 'overloaded']
+const OF_BODIES: ProblemCode[] = ['malformed-json', 'body-too-large', 'unsupported-media-type']
+const OF_CALLERS: ProblemCode[] = ['unauthenticated', 'two-credentials', 'insufficient-scope', 'snapshot-unavailable']
+
+const TAGS = [
+  { name: 'check', description: 'May this user do this, here, to this object?' },
+  { name: 'users', description: 'Accounts' },
+  { name: 'groups', description: 'Named sets of users, their members and maintainers' },
+  { name: 'projects', description: 'What permissions are given on' },
+  { name: 'grants', description: 'Who is allowed or refused a permission on a project' },
+  { name: 'service-keys', description: 'Credentials of the programs that call this service' },
+  { name: 'audit-events', description: 'Who changed what, when' },
+  { name: 'operation', description: 'Health, metrics, this document' },
+]
+
+type Operation = {
+  operationId?: string
+  description?: string
+  security?: Record<string, string[]>[]
+  responses: Record<string, unknown>
+}
+type Paths = Record<string, Record<string, Operation>>
+
+/**
+ * Describes every route that is registered from here on, at `/openapi.json` and, to read and try, at `/docs`.
+ *
+ * @param publicUrl where callers reach the service; without it the document names the address it was fetched from
+ */
+export async function describeRoutes(app: FastifyInstance, publicUrl: string | undefined): Promise<void> {
+  const routes = new Map<string, RouteOptions>()
+  app.addHook('onRoute', (route) => {
+    if (route.method === 'HEAD' || route.schema?.hide === true) return
+    requireDescription(route)
+    routes.set(`${String(route.method).toLowerCase()} ${route.url.replace(/:(\w+)/g, '{$1}')}`, route)
+  })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Gatehouse',
+        version: packageVersion(),
+        description: 'Answers one question for other programs: may this user do this, in this project, to this object?',
+        license: { name: 'MIT', identifier: 'MIT' } as { name: string },
+      },
+      servers: [{ url: publicUrl ?? '/' }],
+      tags: TAGS,
+      components: {
+        securitySchemes: {
+          serviceKey: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A service key: `gatehouse_key_` and 36 letters and digits, made with `service-key create`',
+          },
+        },
+      },
+    },
+    transformObject: (document) => {
+      if (!('openapiObject' in document)) return {}
+      const described = document.openapiObject
+      completeOperations(described.paths as Paths, routes)
+      const { $id: _id, ...problem } = Problem as typeof Problem & { $id?: string }
+      described.components = { ...described.components, schemas: { Problem: problem as object } }
+      return described
+    },
+  })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { validatorUrl: null } })
+  app.get('/openapi.json', { config: { access: 'public' }, schema: { hide: true } }, () => app.swagger())
+}
+
+/** The version that package.json states. */
+export function packageVersion(): string {
+  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version
+}
+
+function requireDescription({ method, url, schema }: RouteOptions): void {
+  for (const field of ['operationId', 'summary', 'tags'] as const) {
+    if (schema?.[field] === undefined) throw new Error(`${String(method)} ${url} does not state its ${field}`)
+  }
+}
+
+function completeOperations(paths: Paths, routes: Map<string, RouteOptions>): void {
+  for (const [path, operations] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(operations)) {
+      const route = routes.get(`${method} ${path}`)
+      if (route !== undefined) completeOperation(operation, route)
+    }
+  }
+}
+
+function completeOperation(operation: Operation, { config, schema }: RouteOptions): void {
+  const { access, problems = [] } = config ?? {}
+  const scope = typeof access === 'object' ? access.scope : undefined
+  operation.security = scope === undefined ? [] : [{ serviceKey: [scope] }]
+  if (scope !== undefined) {
+    operation.description = [operation.description, `Takes the scope \`${scope}\`.`].filter(Boolean).join('\n\n')
+  }
+  const codes = [...OF_ALL, ...(schema?.body ? OF_BODIES : []), ...(scope ? OF_CALLERS : []), ...problems]
+  for (const [status, sharing] of byStatus(codes)) {
+    operation.responses[status] ??= problemResponse(status, sharing)
+  }
+}
+
+function byStatus(codes: ProblemCode[]): Map<number, ProblemCode[]> {
+  const grouped = new Map<number, ProblemCode[]>()
+  for (const code of [...new Set(codes)]) {
+    const { status } = PROBLEMS[code]
+    grouped.set(status, [...(grouped.get(status) ?? []), code])
+  }
+  return grouped
+}
+
+function problemResponse(status: number, codes: ProblemCode[]): object {
+  const headers = HEADERS[status]
+  return {
+    description: codes.map((code) => `\`${code}\`: ${PROBLEMS[code].title}`).join('\n\n'),
+    ...(headers && { headers }),
+    content: {
+      'application/problem+json': {
+        schema: {
+          allOf: [
+            { $ref: '#/components/schemas/Problem' },
+            { type: 'object', properties: { code: { type: 'string', enum: codes } } },
+          ],
+        },
+      },
+    },
+  }
+}
+
+const text = (description: string) => ({ description, schema: { type: 'string' } })
+const HEADERS: Record<number, object> = {
+  401: { 'WWW-Authenticate': text('What to send (RFC 6750)') },
+  403: { 'WWW-Authenticate': text('The scope that is missing (RFC 6750)') },
+  503: { 'Retry-After': text('Seconds after which to try again') },
+}
