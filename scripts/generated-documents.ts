@@ -35,8 +35,10 @@ function defaultCell({ default: fallback }: ConfigVariable): string {
 }
 
 function envExample(): string {
-  const head =
-    '# Copy to .env and take the # off what you want to change. `npm run docs` writes this file from src/config.ts.'
+  const head = [
+    '# Copy to .env and take the # off what you want to change. Docker Compose reads .env by itself; without it, start with',
+    '# `node --env-file=.env dist/main.js serve`. This file is written by `npm run docs`.',
+  ].join('\n')
   const variables = configVariables().map(
     ({ name, default: fallback, description }) => `# ${description.replaceAll('`', '')}\n#${name}=${fallback ?? ''}\n`,
   )
