@@ -1,0 +1,113 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { DomainError } from '../errors.ts'
+import { CHECKS_BODY_LIMIT } from '../http/limits.ts'
+import { CheckAnswer, CheckBody, CheckQuery, ChecksAnswer, ChecksBody, MAX_OBJECTS_IN_BATCH } from './check-schemas.ts'
+import { type CheckRequest, decide } from './decide.ts'
+import { explain } from './explain.ts'
+import type { ReasonCode } from './reasons.ts'
+import type { Snapshot } from './snapshot.ts'
+import type { SnapshotKeeper } from './snapshot-keeper.ts'
+
+/** `decided` is told the reason of every decision; `now` gives epoch milliseconds. */
+export type CheckRoutesOptions = { keeper: SnapshotKeeper; decided: (reason: ReasonCode) => void; now: () => number }
+
+/** `POST /check` and `POST /checks`: one instant and one snapshot a request, taken once. */
+export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (app, options, done) => {
+  const { keeper, decided, now } = options
+  app.post(
+    '/check',
+    {
+      config: { access: { scope: 'check' }, problems: ['revision-not-reached'] },
+      schema: {
+        operationId: 'check',
+        summary: 'May this user do this, in this project, to this object?',
+        tags: ['check'],
+        querystring: CheckQuery,
+        body: CheckBody,
+        response: { 200: CheckAnswer },
+      },
+    },
+    ({ body, query }) => {
+      refuseMisplacedObjects(body, '')
+      const answer = (snapshot: Snapshot) => {
+        if (query.explain === true) {
+          const explanation = explain(snapshot, body, now())
+          decided(explanation.reason.code)
+          return explanation
+        }
+        const { allowed, reason } = decide(snapshot, body, now())
+        decided(reason)
+        return { allowed, revision: snapshot.revision }
+      }
+      return answeredAt(keeper, body.atLeastRevision, answer)
+    },
+  )
+  app.post(
+    '/checks',
+    {
+      bodyLimit: CHECKS_BODY_LIMIT,
+      config: { access: { scope: 'check' }, problems: ['revision-not-reached'], batch: true },
+      schema: {
+        operationId: 'checkMany',
+        summary: 'Up to 10,000 checks at once, decided from one revision',
+        tags: ['check'],
+        body: ChecksBody,
+        response: { 200: ChecksAnswer },
+      },
+    },
+    ({ body }) => {
+      const requests = requestsOf(body)
+      return answeredAt(keeper, body.atLeastRevision, (snapshot) => {
+        const instant = now()
+        const results = requests.map((request) => {
+          const { allowed, reason } = decide(snapshot, request, instant)
+          decided(reason)
+          return { allowed }
+        })
+        return { revision: snapshot.revision, results }
+      })
+    },
+  )
+  done()
+}
+
+/** Answers at once where the snapshot has the revision already, which is how nearly every check is answered. */
+function answeredAt<Answer>(
+  keeper: SnapshotKeeper,
+  revision: number | undefined,
+  answer: (snapshot: Snapshot) => Answer,
+): Answer | Promise<Answer> {
+  const snapshot = keeper.snapshot()
+  if (revision === undefined || snapshot.revision >= revision) return answer(snapshot)
+  return keeper.atLeast(revision).then(answer)
+}
+
+/** The checks of a batch with the defaults filled in; an item's own object or objects stand in place of both. */
+function requestsOf({ checks, atLeastRevision: _, ...defaults }: ChecksBody): CheckRequest[] {
+  let objects = 0
+  return checks.map((check, index) => {
+    const { object, objects: several, ...rest } = defaults
+    const request = 'object' in check || 'objects' in check ? { ...rest, ...check } : { ...defaults, ...check }
+    for (const field of ['user', 'project', 'permission'] as const) {
+      if (request[field] === undefined)
+        throw faultIn(`/checks/${index}/${field}`, 'is missing, and there is no default')
+    }
+    refuseMisplacedObjects(request as CheckRequest, `/checks/${index}`)
+    objects += request.objects?.length ?? 0
+    if (objects > MAX_OBJECTS_IN_BATCH) {
+      throw faultIn(`/checks/${index}/objects`, `a batch may hold at most ${MAX_OBJECTS_IN_BATCH} objects altogether`)
+    }
+    return request as CheckRequest
+  })
+}
+
+function refuseMisplacedObjects({ object, objects, permission }: CheckRequest, at: string): void {
+  if (object === undefined && objects === undefined) return
+  const field = objects === undefined ? 'object' : 'objects'
+  if (object !== undefined && objects !== undefined) throw faultIn(`${at}/objects`, 'stands beside `object`; send one')
+  if (permission !== 'can_annotate') throw faultIn(`${at}/${field}`, 'goes with the permission can_annotate only')
+}
+
+function faultIn(pointer: string, detail: string): DomainError {
+  return new DomainError('invalid-request', 'the check is not one', { faults: [{ pointer, detail }] })
+}
