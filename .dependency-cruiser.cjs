@@ -76,13 +76,18 @@ module.exports = {
     forbid('only-main-starts-the-cli', { path: '^src/', pathNot: '^src/(cli/|main[.]ts$)' }, { path: '^src/cli/' }),
     forbid('nobody-imports-main', { path: '^src/' }, { path: '^src/main[.]ts$' }),
 
-    owned('casbin-has-its-owners', '(casbin|@casbin/expression-eval)', '^src/(decision/(policy-model|casbin-enforcer|matcher[^/]*)|policy/casbin-adapter)[.]ts$'),
+    owned('casbin-has-its-owners', '(casbin|@casbin/expression-eval)', '^src/(decision/(casbin-enforcer|full-enforcer|policy-model|matcher-syntax)|policy/casbin-adapter)[.]ts$'),
     owned('typeorm-stays-in-storage', '(typeorm|typeorm-adapter)', '^src/(database/|compose[.]ts$)|-store[.]ts$|^src/policy/casbin-adapter[.]ts$'),
     owned('pg-stays-in-database', 'pg', '^src/database/'),
     owned('fastify-stays-at-the-edge', '(fastify|@fastify)', '^src/http/|-routes[.]ts$|^src/(app|compose)[.]ts$'),
     owned('typebox-stays-in-schemas', 'typebox', '^src/http/|-(schemas|routes)[.]ts$|^src/config[.]ts$'),
     owned('prom-client-stays-in-metrics', 'prom-client', '^src/http/metrics[.]ts$'),
-    owned('pino-stays-in-the-log', 'pino', '^src/cli/|^src/(app|compose)[.]ts$'),
+    forbid(
+      'only-the-command-line-makes-a-log',
+      { path: '^src/', pathNot: '^src/(cli/|main[.]ts$)' },
+      { path: '^node_modules/pino/', dependencyTypesNot: ['type-only'] },
+      'everybody else is given one; its type may be named',
+    ),
     owned('commander-stays-in-the-command-line', 'commander', '^src/(cli/|main[.]ts$)'),
   ],
   options: {

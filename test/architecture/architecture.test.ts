@@ -82,7 +82,7 @@ const PLANTS: Record<string, [file: string, text: string][]> = {
   'fastify-stays-at-the-edge': [['src/account/planted-fastify.ts', "import '@fastify/helmet'"]],
   'typebox-stays-in-schemas': [['src/account/planted-typebox.ts', "import { Type } from 'typebox'"]],
   'prom-client-stays-in-metrics': [['src/http/planted-prom.ts', "import 'prom-client'"]],
-  'pino-stays-in-the-log': [['src/account/planted-pino.ts', "import 'pino'"]],
+  'only-the-command-line-makes-a-log': [['src/account/planted-pino.ts', "import 'pino'"]],
   'commander-stays-in-the-command-line': [['src/http/planted-commander.ts', "import 'commander'"]],
 }
 
