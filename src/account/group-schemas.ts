@@ -36,7 +36,7 @@ export const GroupPatch = Type.Partial(Type.Object({ name, confirmEditRights }),
 export type GroupPatch = Static<typeof GroupPatch>
 
 /** The keys that a list of groups sorts by. */
-export const GROUP_SORTS = ['id', 'name'] as const
+export const GROUP_SORTS = { id: 'integer', name: 'text' } as const
 
 /** The filters of a list of groups, each exact. */
 export const groupFilters = {
@@ -74,7 +74,7 @@ export const MembershipQuery = Type.Object(
 )
 
 /** The keys that a list of members sorts by. */
-export const MEMBER_SORTS = ['id', 'userId'] as const
+export const MEMBER_SORTS = { id: 'integer', userId: 'integer' } as const
 
 /** The filters of a list of members, each exact. */
 export const memberFilters = {

@@ -16,9 +16,9 @@ import type {
 import { MAX_NAME_LENGTH } from './user-schemas.ts'
 
 /** How a list of groups is asked for. */
-export type GroupPage = PageRequest<(typeof GROUP_SORTS)[number]>
+export type GroupPage = PageRequest<keyof typeof GROUP_SORTS>
 /** How a list of members is asked for. */
-export type MemberPage = PageRequest<(typeof MEMBER_SORTS)[number]>
+export type MemberPage = PageRequest<keyof typeof MEMBER_SORTS>
 
 /** Reads groups and who is in them. */
 export interface GroupReader {

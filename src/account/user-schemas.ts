@@ -74,7 +74,7 @@ export const UserPatch = Type.Partial(Type.Object({ ...fields, confirmEditRights
 export type UserPatch = Static<typeof UserPatch>
 
 /** The keys that a list of users sorts by. */
-export const USER_SORTS = ['id', 'username'] as const
+export const USER_SORTS = { id: 'integer', username: 'text' } as const
 
 /** The filters of a list of users, each exact. */
 export const userFilters = {

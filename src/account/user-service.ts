@@ -14,7 +14,7 @@ import {
 } from './user-schemas.ts'
 
 /** How a list of users is asked for. */
-export type UserPage = PageRequest<(typeof USER_SORTS)[number]>
+export type UserPage = PageRequest<keyof typeof USER_SORTS>
 
 /** Reads users; a deleted one is not there. */
 export interface UserReader {

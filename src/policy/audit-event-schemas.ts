@@ -28,7 +28,7 @@ export const AuditEvent = Type.Object({
 export type AuditEvent = Static<typeof AuditEvent>
 
 /** The keys that the audit trail sorts by. */
-export const AUDIT_EVENT_SORTS = ['id'] as const
+export const AUDIT_EVENT_SORTS = { id: 'bigint' } as const
 
 const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', maxLength: 64, description }))
 const exactly = () => Type.Optional(Type.String({ maxLength: MAX_FILTER_LENGTH }))

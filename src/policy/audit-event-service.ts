@@ -4,7 +4,7 @@ import type { AUDIT_EVENT_SORTS, AuditEvent, AuditEventFilter } from './audit-ev
 import { readInstant } from './instant.ts'
 
 /** How the audit trail is asked for. */
-export type AuditEventPage = PageRequest<(typeof AUDIT_EVENT_SORTS)[number]>
+export type AuditEventPage = PageRequest<keyof typeof AUDIT_EVENT_SORTS>
 
 /** Which audit events: `from <= occurredAt < until`, and the rest exactly. */
 export type AuditEventSelection = Pick<AuditEventFilter, 'caller' | 'action' | 'target'> & { from?: Date; until?: Date }

@@ -66,7 +66,7 @@ export const PrincipalGrants = Type.Object({
 })
 
 /** The keys that a list of grants sorts by. */
-export const GRANT_SORTS = ['id', 'permission'] as const
+export const GRANT_SORTS = { id: 'integer', permission: 'text' } as const
 
 /** The filters of a list of grants, each exact. */
 export const grantFilters = {

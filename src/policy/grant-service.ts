@@ -6,7 +6,7 @@ import { readInstant } from './instant.ts'
 import type { Committed, PolicyWrite, WriteContext } from './policy-write.ts'
 
 /** How a list of grants is asked for. */
-export type GrantPage = PageRequest<(typeof GRANT_SORTS)[number]>
+export type GrantPage = PageRequest<keyof typeof GRANT_SORTS>
 
 /** Reads grants. */
 export interface GrantReader {

@@ -28,7 +28,7 @@ export const ProjectPatch = Type.Partial(Type.Object({ title }), { additionalPro
 export type ProjectPatch = Static<typeof ProjectPatch>
 
 /** The keys that a list of projects sorts by. */
-export const PROJECT_SORTS = ['id', 'title'] as const
+export const PROJECT_SORTS = { id: 'integer', title: 'text' } as const
 
 /** The filters of a list of projects, each exact. */
 export const projectFilters = { title: Type.Optional(Type.String({ description: 'The title, exactly' })) }

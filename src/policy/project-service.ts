@@ -12,7 +12,7 @@ import {
 } from './project-schemas.ts'
 
 /** How a list of projects is asked for. */
-export type ProjectPage = PageRequest<(typeof PROJECT_SORTS)[number]>
+export type ProjectPage = PageRequest<keyof typeof PROJECT_SORTS>
 
 /** Reads projects. */
 export interface ProjectReader {
