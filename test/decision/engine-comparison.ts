@@ -1,4 +1,5 @@
 /** Holds the engine against Casbin's own Enforcer and against the oracle, and counts what was decided by what. */
+import { casbinEnforcer } from '../../src/decision/casbin-enforcer.ts'
 import { decide } from '../../src/decision/decide.ts'
 import type { PolicyModel } from '../../src/decision/policy-model.ts'
 import type { PolicyTables } from '../../src/decision/policy-state.ts'
@@ -64,13 +65,17 @@ export function differenceFromOracle(
 /** The engine at work on a policy text and some tables, and its two witnesses. */
 export type Comparison = { policy: PolicyText; model: PolicyModel; tables: PolicyTables; snapshot: Snapshot }
 
-/** What engine, rules and Casbin disagree about first, in words; null where all give one answer to every check. */
+/**
+ * What engine, rules and Casbin disagree about first, in words; null where all give one answer to every check. Every
+ * tenth check is asked of the service's own full evaluation by Casbin, too.
+ */
 export async function firstDisagreement(
   { policy, model, tables, snapshot }: Comparison,
   checks: readonly RandomCheck[],
 ): Promise<string | null> {
   const casbin = await casbinReference(policy, tables)
-  for (const { request, instant } of checks) {
+  const full = casbinEnforcer(model, tables)
+  for (const [place, { request, instant }] of checks.entries()) {
     const engine = engineDecides(snapshot, request, instant)
     const rules = oracle(tables, request, instant)
     if (engine.reason !== rules.reason || engine.allowed !== rules.allowed) {
@@ -80,6 +85,9 @@ export async function firstDisagreement(
     }
     if (casbin.allows(request, instant) !== engine.allowed) {
       return `Casbin differs: ${said({ tables, request, instant, engine })}`
+    }
+    if (place % 10 === 0 && full.allowed(request, instant) !== engine.allowed) {
+      return `the full evaluation differs: ${said({ tables, request, instant, engine })}`
     }
   }
   return null
@@ -117,7 +125,7 @@ export function differences(
   fault: Fault,
 ): { checks: number; decisions: number; reasons: number } {
   const found = { checks: 0, decisions: 0, reasons: 0 }
-  for (let world = 0; world < 60; world++) {
+  for (let world = 0; world < 120; world++) {
     const tables = randomTables(chance)
     const snapshot = snapshotOf(fault.model ?? model, fault.sees?.(structuredClone(tables)) ?? tables, 1)
     for (const { request, instant } of randomChecks(chance, tables, 60)) {

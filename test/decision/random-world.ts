@@ -171,7 +171,7 @@ function randomPerson(chance: Chance, id: number, username: string, superuser: n
     isSuperuser: chance.happens(superuser),
     isAnonymous: false,
     generalPermissions: chance.happens(0.2) ? ['can_browse'] : [],
-    isDeleted: !isActive && chance.happens(0.4),
+    isDeleted: !isActive && chance.happens(0.7),
   }
 }
 
