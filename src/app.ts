@@ -1,0 +1,145 @@
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import underPressure from '@fastify/under-pressure'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import { groupRoutes } from './account/group-routes.ts'
+import type { GroupService } from './account/group-service.ts'
+import { userRoutes } from './account/user-routes.ts'
+import type { UserService } from './account/user-service.ts'
+import { checkRoutes } from './decision/check-routes.ts'
+import { reverseLookupRoutes } from './decision/reverse-lookup-routes.ts'
+import type { Snapshot } from './decision/snapshot.ts'
+import type { SnapshotKeeper } from './decision/snapshot-keeper.ts'
+import { DomainError } from './errors.ts'
+import { requireAccess } from './http/authenticate.ts'
+import { STATIC_HEADERS } from './http/headers.ts'
+import { healthRoutes } from './http/health.ts'
+import { acceptJsonBodies } from './http/json-body.ts'
+import { closeIdleConnections, LIMITS, type Limits } from './http/limits.ts'
+import { Metrics, measureRoutes, metricsRoutes } from './http/metrics.ts'
+import { refuseUnknownRoutes } from './http/not-found.ts'
+import { describeRoutes } from './http/openapi.ts'
+import { sendParserProblem, sendProblem } from './http/problem.ts'
+import { requestIdOf } from './http/request-id.ts'
+import { refuseUnknownParameters, validatorCompiler } from './http/validator.ts'
+import { auditEventRoutes } from './policy/audit-event-routes.ts'
+import type { AuditEventService } from './policy/audit-event-service.ts'
+import { grantRoutes } from './policy/grant-routes.ts'
+import type { GrantService } from './policy/grant-service.ts'
+import { projectRoutes } from './policy/project-routes.ts'
+import type { ProjectService } from './policy/project-service.ts'
+import { ServiceKeyCallers } from './session/service-key-callers.ts'
+import { serviceKeyRoutes } from './session/service-key-routes.ts'
+import type { ServiceKeyService } from './session/service-key-service.ts'
+
+/** The parts of the service that its HTTP interface stands on. */
+export type AppParts = {
+  config: { publicUrl: string | undefined }
+  log: FastifyBaseLogger
+  keeper: SnapshotKeeper
+  users: UserService
+  groups: GroupService
+  projects: ProjectService
+  grants: GrantService
+  auditEvents: AuditEventService
+  serviceKeys: ServiceKeyService
+}
+
+/** The whole HTTP interface, ready to `listen`; closing it does not close the parts. */
+export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> = {}): Promise<FastifyInstance> {
+  const limits = { ...LIMITS, ...changedLimits }
+  const app = shell(parts.log, limits)
+  closeIdleConnections(app)
+  refuseUnknownRoutes(app)
+  // The pages that describe the others come first: what follows holds from here on.
+  await describeRoutes(app, parts.config.publicUrl)
+  refuseUnknownParameters(app)
+  requireAccess(app, new ServiceKeyCallers(() => parts.keeper.snapshot()))
+  const metrics = new Metrics(() => policyFigures(parts.keeper))
+  measureRoutes(app, metrics)
+  await app.register(healthRoutes, { readiness: () => parts.keeper.readiness() })
+  await app.register(metricsRoutes, { metrics })
+  await app.register((features, _options, done) => {
+    refuseOverload(features, limits)
+    registerFeatures(features, parts, metrics)
+    done()
+  })
+  await app.ready()
+  return app
+}
+
+/** Fastify with its defaults put right: one kind of answer for every fault, nothing coerced, no log line a request. */
+function shell(log: FastifyBaseLogger, limits: Limits): FastifyInstance {
+  const app = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    // A child logger a request costs more than a check; what is logged names its request itself.
+    childLoggerFactory: (parent) => parent,
+    genReqId: requestIdOf,
+    requestIdHeader: false,
+    bodyLimit: limits.body,
+    requestTimeout: limits.requestTime,
+    keepAliveTimeout: limits.keepAliveTime,
+    return503OnClosing: false,
+    frameworkErrors: sendProblem,
+    clientErrorHandler: sendParserProblem,
+    routerOptions: { maxParamLength: limits.pathParameter },
+    http: {
+      maxHeaderSize: limits.headers,
+      headersTimeout: limits.requestTime,
+      connectionsCheckingInterval: limits.timeCheckInterval,
+      // A second Authorization header must be seen to be refused.
+      joinDuplicateHeaders: true,
+      // We never build an address from it, and Node would answer its absence in its own format.
+      requireHostHeader: false,
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+  // An expectation that nobody knows may be ignored (RFC 9110, 10.1.1); Node would answer it in its own format.
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response))
+  app.setErrorHandler(sendProblem)
+  app.setValidatorCompiler(validatorCompiler())
+  acceptJsonBodies(app)
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(STATIC_HEADERS).header('x-request-id', request.id)
+    done()
+  })
+  return app
+}
+
+function refuseOverload(app: FastifyInstance, { eventLoopDelay, loadCheckInterval }: Limits): void {
+  app.register(underPressure, {
+    maxEventLoopDelay: eventLoopDelay,
+    sampleInterval: loadCheckInterval,
+    pressureHandler: () => {
+      throw new DomainError('overloaded', 'the event loop is late')
+    },
+  })
+}
+
+function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metrics): void {
+  const { keeper } = parts
+  const now = Date.now
+  const decided = (reason: string) => metrics.decisions.counted(reason)
+  app.register(checkRoutes, { keeper, decided, now })
+  app.register(reverseLookupRoutes, { keeper, now })
+  app.register(userRoutes, { users: parts.users })
+  app.register(groupRoutes, { groups: parts.groups })
+  app.register(projectRoutes, { projects: parts.projects })
+  app.register(grantRoutes, { grants: parts.grants })
+  app.register(serviceKeyRoutes, { serviceKeys: parts.serviceKeys })
+  app.register(auditEventRoutes, { auditEvents: parts.auditEvents })
+}
+
+function policyFigures(keeper: SnapshotKeeper) {
+  const { ready, revision, ageSeconds } = keeper.readiness()
+  if (revision === undefined || ageSeconds === undefined) return undefined
+  return { revision, ageSeconds, rows: ready ? policyRows(keeper.snapshot()) : {} }
+}
+
+const policyRows = ({ users, groups, projects, grants, membershipCount, serviceKeys }: Snapshot) => ({
+  user: users.size,
+  group: groups.size,
+  project: projects.size,
+  membership: membershipCount,
+  grant: grants.size,
+  'service key': serviceKeys.size,
+})
