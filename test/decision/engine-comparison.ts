@@ -1,10 +1,11 @@
 /** Holds the engine against Casbin's own Enforcer and against the oracle, and counts what was decided by what. */
 import { casbinEnforcer } from '../../src/decision/casbin-enforcer.ts'
 import { decide } from '../../src/decision/decide.ts'
+import { explain } from '../../src/decision/explain.ts'
 import type { PolicyModel } from '../../src/decision/policy-model.ts'
 import type { PolicyTables } from '../../src/decision/policy-state.ts'
 import { type Snapshot, snapshotOf } from '../../src/decision/snapshot.ts'
-import { casbinReference, type PolicyText } from './casbin-reference.ts'
+import { type CasbinReference, casbinReference, type PolicyText } from './casbin-reference.ts'
 import { ALL_SENTENCES, type OracleAnswer, type OracleRequest, oracle, SENTENCES } from './oracle.ts'
 import { type Chance, type RandomCheck, randomRequest, randomTables, smallest } from './random-world.ts'
 
@@ -67,30 +68,50 @@ export type Comparison = { policy: PolicyText; model: PolicyModel; tables: Polic
 
 /**
  * What engine, rules and Casbin disagree about first, in words; null where all give one answer to every check. Every
- * tenth check is asked of the service's own full evaluation by Casbin, too.
+ * tenth check is also asked of the service's own full evaluation by Casbin, and of its explanations.
  */
 export async function firstDisagreement(
-  { policy, model, tables, snapshot }: Comparison,
+  comparison: Comparison,
   checks: readonly RandomCheck[],
 ): Promise<string | null> {
+  const { policy, model, tables } = comparison
   const casbin = await casbinReference(policy, tables)
   const full = casbinEnforcer(model, tables)
-  for (const [place, { request, instant }] of checks.entries()) {
-    const engine = engineDecides(snapshot, request, instant)
-    const rules = oracle(tables, request, instant)
-    if (engine.reason !== rules.reason || engine.allowed !== rules.allowed) {
-      const least = differenceFromOracle(model, tables, request, instant)
-      if (least !== null) return `the engine differs from the rules: ${least}`
-      return `the engine differs from the rules by the changes applied: ${said({ tables, request, instant, engine, rules })}`
-    }
-    if (casbin.allows(request, instant) !== engine.allowed) {
-      return `Casbin differs: ${said({ tables, request, instant, engine })}`
-    }
-    if (place % 10 === 0 && full.allowed(request, instant) !== engine.allowed) {
-      return `the full evaluation differs: ${said({ tables, request, instant, engine })}`
-    }
+  for (const [place, check] of checks.entries()) {
+    const disagreement =
+      disagreementOn(comparison, check, casbin) ?? (place % 10 === 0 ? slower(comparison, check, full) : null)
+    if (disagreement !== null) return disagreement
   }
   return null
+}
+
+function disagreementOn(
+  { model, tables, snapshot }: Comparison,
+  { request, instant }: RandomCheck,
+  casbin: CasbinReference,
+): string | null {
+  const engine = engineDecides(snapshot, request, instant)
+  const rules = oracle(tables, request, instant)
+  if (engine.reason !== rules.reason || engine.allowed !== rules.allowed) {
+    const least = differenceFromOracle(model, tables, request, instant)
+    if (least !== null) return `the engine differs from the rules: ${least}`
+    return `the engine differs from the rules by the changes applied: ${said({ tables, request, instant, engine, rules })}`
+  }
+  if (casbin.allows(request, instant) === engine.allowed) return null
+  return `Casbin differs: ${said({ tables, request, instant, engine })}`
+}
+
+function slower(
+  { tables, snapshot }: Comparison,
+  { request, instant }: RandomCheck,
+  full: ReturnType<typeof casbinEnforcer>,
+): string | null {
+  const engine = engineDecides(snapshot, request, instant)
+  const explained = explain(snapshot, request, instant)
+  const allowed = full.allowed(request, instant)
+  if (allowed === engine.allowed && explained.allowed === allowed && explained.reason.code === engine.reason)
+    return null
+  return `explanation or full evaluation differ: ${said({ tables, request, instant, engine, explained, allowed })}`
 }
 
 /** Where the engine and Casbin's own Enforcer differ over an edited policy text; null where they agree. */
