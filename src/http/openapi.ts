@@ -30,7 +30,8 @@ type Operation = {
 type Paths = Record<string, Record<string, Operation>>
 
 /**
- * Describes every route that is registered from here on, at `/openapi.json` and, to read and try, at `/docs`.
+ * Describes every route that is registered from here on, at `/openapi.json` and, to read and try, at `/docs`: public
+ * both, for whoever writes a client.
  *
  * @param publicUrl where callers reach the service; without it the document names the address it was fetched from
  */
@@ -64,11 +65,11 @@ export async function describeRoutes(app: FastifyInstance, publicUrl: string | u
     },
     transformObject: (document) => {
       if (!('openapiObject' in document)) return {}
-      const described = document.openapiObject
-      completeOperations(described.paths as Paths, routes)
+      const { openapi, info, servers, tags, paths = {}, components } = document.openapiObject
+      const responses = completeOperations(paths as Paths, routes)
       const { $id: _id, ...problem } = Problem as typeof Problem & { $id?: string }
-      described.components = { ...described.components, schemas: { Problem: problem as object } }
-      return described
+      const schemas = { Problem: problem as object }
+      return { openapi, info, servers, tags, paths, components: { ...components, schemas, responses } } as object
     },
   })
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true, uiConfig: { validatorUrl: null } })
@@ -86,27 +87,35 @@ function requireDescription({ method, url, schema }: RouteOptions): void {
   }
 }
 
-function completeOperations(paths: Paths, routes: Map<string, RouteOptions>): void {
+/** Fills in what every operation has, and gives the problem responses that the operations refer to. */
+function completeOperations(paths: Paths, routes: Map<string, RouteOptions>): Record<string, object> {
+  const shared: Record<string, object> = {}
   for (const [path, operations] of Object.entries(paths)) {
     for (const [method, operation] of Object.entries(operations)) {
       const route = routes.get(`${method} ${path}`)
-      if (route !== undefined) completeOperation(operation, route)
+      if (route !== undefined) completeOperation(operation, route, shared)
     }
   }
+  return Object.fromEntries(Object.entries(shared).sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-function completeOperation(operation: Operation, { config, schema }: RouteOptions): void {
-  const { access, problems = [] } = config ?? {}
+function completeOperation(operation: Operation, route: RouteOptions, shared: Record<string, object>): void {
+  const { access, problems = [] } = route.config ?? {}
   const scope = typeof access === 'object' ? access.scope : undefined
   operation.security = scope === undefined ? [] : [{ serviceKey: [scope] }]
   if (scope !== undefined) {
     operation.description = [operation.description, `Takes the scope \`${scope}\`.`].filter(Boolean).join('\n\n')
   }
-  const codes = [...OF_ALL, ...(schema?.body ? OF_BODIES : []), ...(scope ? OF_CALLERS : []), ...problems]
+  const codes = [...OF_ALL, ...(route.schema?.body ? OF_BODIES : []), ...(scope ? OF_CALLERS : []), ...problems]
   for (const [status, sharing] of byStatus(codes)) {
-    operation.responses[status] ??= problemResponse(status, sharing)
+    if (operation.responses[status] !== undefined) continue
+    const name = sharing.map(pascalCase).join('Or')
+    shared[name] ??= problemResponse(status, sharing)
+    operation.responses[status] = { $ref: `#/components/responses/${name}` }
   }
 }
+
+const pascalCase = (code: string) => code.replace(/(?:^|-)(\w)/g, (_match, letter: string) => letter.toUpperCase())
 
 function byStatus(codes: ProblemCode[]): Map<number, ProblemCode[]> {
   const grouped = new Map<number, ProblemCode[]>()

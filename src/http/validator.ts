@@ -1,6 +1,7 @@
 import { Ajv, type AnySchema, type ErrorObject, type ValidateFunction } from 'ajv'
 import ajvFormats from 'ajv-formats'
-import type { FastifySchemaCompiler } from 'fastify'
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
+import { Type } from 'typebox'
 import type { FieldFault } from '../errors.ts'
 import { isKeepable } from '../text.ts'
 import { invalidRequest, pointerToken } from './invalid-request.ts'
@@ -100,3 +101,12 @@ const DETAILS: Record<string, (params: Record<string, unknown>) => string> = {
 
 const detailOf = ({ keyword, params, message }: ErrorObject) =>
   DETAILS[keyword]?.(params) ?? message ?? 'does not fit its schema'
+
+const NO_PARAMETERS = Type.Object({}, { additionalProperties: false })
+
+/** Refuses every parameter of a route that declares none: a misspelt one must not be ignored. */
+export function refuseUnknownParameters(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    route.schema = { querystring: NO_PARAMETERS, ...route.schema }
+  })
+}
