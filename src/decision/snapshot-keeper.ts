@@ -96,6 +96,16 @@ export class SnapshotKeeper {
     })
   }
 
+  /**
+   * Brings a revision that was just committed here into the snapshot, so that it holds on this replica once the write
+   * is answered. Resolves at once where nothing follows the feed.
+   *
+   * @throws DomainError as {@link atLeast}
+   */
+  async noticed(revision: number): Promise<void> {
+    if (this.#snapshot !== undefined) await this.atLeast(revision)
+  }
+
   /** Is there a snapshot that checks may be answered from? */
   readiness(): KeeperReadiness {
     if (this.#snapshot === undefined) return { ready: false, reason: 'policy has not been read yet' }
