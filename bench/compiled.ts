@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { PolicyModel } from '../src/decision/policy-model.ts'
 
@@ -18,13 +17,7 @@ export async function compiled<Module>(source: string): Promise<Module> {
 export async function shippedModel(): Promise<PolicyModel> {
   const { loadPolicyModel } =
     await compiled<typeof import('../src/decision/policy-model.ts')>('decision/policy-model.ts')
-  const policies = readdirSync(root('policies')).filter((file) => file.endsWith('.csv'))
-  return loadPolicyModel({
-    modelFile: 'model.conf',
-    modelText: readFileSync(root('model.conf'), 'utf8'),
-    ruleFiles: policies.map((file) => ({
-      file: `policies/${file}`,
-      text: readFileSync(fileURLToPath(root(`policies/${file}`)), 'utf8'),
-    })),
-  })
+  const { readPolicyFiles } = await compiled<typeof import('../src/policy/policy-files.ts')>('policy/policy-files.ts')
+  const [modelFile, policyDir] = [fileURLToPath(root('model.conf')), fileURLToPath(root('policies'))]
+  return loadPolicyModel(await readPolicyFiles({ modelFile, policyDir }))
 }

@@ -5,12 +5,15 @@ export type Expectation = boolean | boolean[] | 'any'
 /** How to find the decision in an answer's body. */
 export type AnswerShape = 'gatehouse' | 'gatehouse-batch' | 'cerbos'
 
-/** What the load process is told: once what to send to whom, then how long to do so, as often as wanted. */
+/**
+ * What the load process is told: once what to send to whom; then to send each request once, or for some time, as often
+ * as wanted.
+ */
 export type LoadOrder =
   | { kind: 'prepare'; name: string; port: number; pid: number; shape: AnswerShape; exchanges: Exchange[] }
-  | { kind: 'run'; name: string; connections: number; seconds: number }
+  | { kind: 'run'; name: string; connections: number; seconds: number | 'each once' }
 
-/** One round, measured from the moment when every connection has answered at least once. */
+/** One round, measured from the moment when every connection has had an answer. */
 export type Round = {
   requests: number
   seconds: number

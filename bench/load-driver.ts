@@ -21,8 +21,13 @@ export class LoadDriver {
   }
 
   /** One round of load; rejects when a connection breaks. */
-  async run(contender: Contender, connections: number, seconds: number): Promise<Round> {
-    const answer = await this.order({ kind: 'run', name: nameOf(contender), connections, seconds })
+  async run(contender: Contender, seconds: number | 'each once'): Promise<Round> {
+    const answer = await this.order({
+      kind: 'run',
+      name: nameOf(contender),
+      connections: contender.connections,
+      seconds,
+    })
     if (!answer.round) throw new Error('the load process sent no round')
     return answer.round
   }

@@ -37,10 +37,14 @@ async function run({ name, connections, seconds }: LoadOrder & { kind: 'run' }):
   await Promise.all(open.map((connection) => ask(connection, load, watch)))
   watch.start()
   const [serverCpu, loadCpu, begun] = [cpuSecondsOf(load.pid), process.cpuUsage(), performance.now()]
-  const until = begun + seconds * 1000
+  let left = seconds === 'each once' ? load.requests.length : Number.POSITIVE_INFINITY
+  const until = seconds === 'each once' ? Number.POSITIVE_INFINITY : begun + seconds * 1000
   await Promise.all(
     open.map(async (connection) => {
-      while (performance.now() < until) await ask(connection, load, watch)
+      while (left > 0 && performance.now() < until) {
+        left -= 1
+        await ask(connection, load, watch)
+      }
     }),
   )
   const ended = performance.now()

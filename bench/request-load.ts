@@ -4,8 +4,9 @@ import {
   PERMISSIONS,
   type Permission,
   type PolicyTables,
+  type UserState,
 } from '../src/decision/policy-state.ts'
-import { type Expected, ExpectedAnswers } from './expected.ts'
+import type { Expected, ExpectedAnswers } from './expected.ts'
 import { grouped } from './grouped.ts'
 import { at, type Random, seeded } from './random.ts'
 
@@ -31,12 +32,33 @@ const THROUGH_GROUPS = 0.85
  * Checks of random users on random projects. Most are drawn from the grants (what people do is mostly what they may
  * do), the rest take user, project and permission each by chance, and are mostly refused.
  */
-export function questionsOf(tables: PolicyTables, count: number, seed: number, instant: number): Question[] {
-  const random = seeded(seed)
-  const draw = drawerOf(tables, random)
-  const answers = new ExpectedAnswers(tables, instant)
+export function questionsOf(tables: PolicyTables, answers: ExpectedAnswers, count: number, seed: number): Question[] {
+  const draw = drawerOf(tables, seeded(seed))
   return Array.from({ length: count }, () => {
     const check = draw()
+    return { check, expected: answers.of(check) }
+  })
+}
+
+/**
+ * As many checks about one user, as a page that shows a list to that user asks them: half on projects where the user or
+ * a group of the user holds something, half anywhere.
+ */
+export function questionsAbout(
+  user: UserState,
+  tables: PolicyTables,
+  answers: ExpectedAnswers,
+  count: number,
+  seed: number,
+): Question[] {
+  const random = seeded(seed)
+  const groupIds = new Set(tables.memberships.filter(({ userId }) => userId === user.id).map(({ groupId }) => groupId))
+  const held = tables.grants.filter(
+    ({ userId, groupId }) => userId === user.id || (groupId !== null && groupIds.has(groupId)),
+  )
+  return Array.from({ length: count }, () => {
+    const { projectId, permission } = random.pick(held.length > 0 && random.chance(0.5) ? held : tables.grants)
+    const check: Check = { user: user.username, project: projectId, permission }
     return { check, expected: answers.of(check) }
   })
 }

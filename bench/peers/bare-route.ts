@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { postText } from '../http-load.ts'
-import type { Contender, Load } from '../peer.ts'
+import { CONNECTIONS, type Contender, type Load } from '../peer.ts'
 import { freePort, type ServerProcess, startServer } from '../server-process.ts'
 
 const SCRIPT = fileURLToPath(new URL('bare-route-server.ts', import.meta.url))
@@ -24,6 +24,7 @@ export function bareContender(peer: string, server: ServerProcess, load: Load): 
     port: server.port,
     pid: server.pid,
     shape: 'gatehouse',
+    connections: CONNECTIONS,
     exchanges: load.questions.map(({ check }) => ({ text: postText('/check', check), expected: 'any' })),
   }
 }

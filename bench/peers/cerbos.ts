@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { ExpectedAnswers, type Holdings } from '../expected.ts'
+import type { ExpectedAnswers, Holdings } from '../expected.ts'
 import { type Exchange, postText } from '../http-load.ts'
-import type { Contender, Load } from '../peer.ts'
+import { CONNECTIONS, type Contender, type Load } from '../peer.ts'
 import type { Check, Question } from '../request-load.ts'
 import { freePort, type ServerProcess, startServer } from '../server-process.ts'
 
@@ -34,14 +34,14 @@ export async function startCerbos(): Promise<ServerProcess> {
 
 /** The questions of a load as Cerbos is asked them. */
 export function cerbosContender(server: ServerProcess, load: Load): Contender {
-  const answers = new ExpectedAnswers(load.tables, load.instant)
   return {
     peer: 'cerbos',
     grants: load.grants,
     port: server.port,
     pid: server.pid,
     shape: 'cerbos',
-    exchanges: load.questions.map((question) => exchangeOf(question, answers)),
+    connections: CONNECTIONS,
+    exchanges: load.questions.map((question) => exchangeOf(question, load.answers)),
   }
 }
 
