@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { writeContextOf } from '../http/authenticate.ts'
 import { pageOf, pageQuery, pageRequestOf, pageSchema } from '../http/page.ts'
-import { NoQuery, Revision } from '../http/route-schemas.ts'
+import { Revision } from '../http/write-schemas.ts'
 import {
   GROUP_SORTS,
   Group,
@@ -62,7 +62,6 @@ const readRoutes: Routes = (app, { groups }, done) => {
         summary: 'Show a group',
         tags,
         params: GroupPath,
-        querystring: NoQuery,
         response: { 200: Group },
       },
     },
@@ -80,7 +79,6 @@ const createRoute: Routes = (app, { groups }, done) => {
         operationId: 'createGroup',
         summary: 'Make a group',
         tags,
-        querystring: NoQuery,
         body: NewGroup,
         response: { 201: WrittenGroup },
       },
@@ -106,7 +104,6 @@ const changeRoutes: Routes = (app, { groups }, done) => {
         summary: 'Rename a group',
         tags,
         params: GroupPath,
-        querystring: NoQuery,
         body: GroupPatch,
         response: { 200: WrittenGroup },
       },
@@ -125,7 +122,6 @@ const changeRoutes: Routes = (app, { groups }, done) => {
         summary: 'Delete a group with its memberships and grants',
         tags,
         params: GroupPath,
-        querystring: NoQuery,
         response: { 200: Revision },
       },
     },
@@ -214,7 +210,6 @@ const maintainerRoutes: Routes = (app, { groups }, done) => {
         summary: 'Let a user look after the members of a group',
         tags,
         params: GroupUserPath,
-        querystring: NoQuery,
         response: { 200: WrittenGroup, 201: WrittenGroup },
       },
     },
@@ -233,7 +228,6 @@ const maintainerRoutes: Routes = (app, { groups }, done) => {
         summary: 'No longer let a user look after the members of a group',
         tags,
         params: GroupUserPath,
-        querystring: NoQuery,
         response: { 200: Revision },
       },
     },

@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { writeContextOf } from '../http/authenticate.ts'
 import { pageOf, pageQuery, pageRequestOf, pageSchema } from '../http/page.ts'
-import { NoQuery, Revision } from '../http/route-schemas.ts'
+import { Revision } from '../http/write-schemas.ts'
 import { NewUser, USER_SORTS, User, UserPatch, UserPath, userFilters, WrittenUser } from './user-schemas.ts'
 import type { UserService } from './user-service.ts'
 
@@ -46,7 +46,6 @@ const readRoutes: Routes = (app, { users }, done) => {
         summary: 'Show a user',
         tags,
         params: UserPath,
-        querystring: NoQuery,
         response: { 200: User },
       },
     },
@@ -64,7 +63,6 @@ const createRoute: Routes = (app, { users }, done) => {
         operationId: 'createUser',
         summary: 'Make a user, and a group of the same name',
         tags,
-        querystring: NoQuery,
         body: NewUser,
         response: { 201: WrittenUser },
       },
@@ -100,7 +98,6 @@ const changeRoutes: Routes = (app, { users }, done) => {
         summary: 'Change a user; a new login renames the group of the old one along',
         tags,
         params: UserPath,
-        querystring: NoQuery,
         body: UserPatch,
         response: { 200: WrittenUser },
       },
@@ -119,7 +116,6 @@ const changeRoutes: Routes = (app, { users }, done) => {
         summary: 'Delete a user; the login stays reserved, and known as a creator',
         tags,
         params: UserPath,
-        querystring: NoQuery,
         response: { 200: Revision },
       },
     },

@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { writeContextOf } from '../http/authenticate.ts'
 import { pageOf, pageQuery, pageRequestOf, pageSchema } from '../http/page.ts'
-import { NoQuery, Revision } from '../http/route-schemas.ts'
+import { Revision } from '../http/write-schemas.ts'
 import {
   GRANT_SORTS,
   Grant,
@@ -63,7 +63,6 @@ const writeRoutes: Routes = (app, { grants }, done) => {
         summary: 'Allow or refuse a user or a group a permission on a project, for a time or for good',
         tags,
         params: ProjectPath,
-        querystring: NoQuery,
         body: NewGrant,
         response: { 201: WrittenGrant },
       },
@@ -82,7 +81,6 @@ const writeRoutes: Routes = (app, { grants }, done) => {
         summary: 'Take a grant away',
         tags,
         params: GrantPath,
-        querystring: NoQuery,
         response: { 200: Revision },
       },
     },
@@ -105,7 +103,6 @@ const setRoute: Routes = (app, { grants }, done) => {
         summary: 'Make exactly these the permissions that a user or a group is allowed for good on a project',
         tags,
         params: PrincipalPath,
-        querystring: NoQuery,
         body: PermissionSet,
         response: { 200: PrincipalGrants },
       },

@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { writeContextOf } from '../http/authenticate.ts'
 import { pageOf, pageQuery, pageRequestOf, pageSchema } from '../http/page.ts'
-import { NoQuery, Revision } from '../http/route-schemas.ts'
+import { Revision } from '../http/write-schemas.ts'
 import {
   NewProject,
   PROJECT_SORTS,
@@ -54,7 +54,6 @@ const readRoutes: Routes = (app, { projects }, done) => {
         summary: 'Show a project',
         tags,
         params: ProjectPath,
-        querystring: NoQuery,
         response: { 200: Project },
       },
     },
@@ -72,7 +71,6 @@ const createRoute: Routes = (app, { projects }, done) => {
         operationId: 'createProject',
         summary: 'Make a project, with an id of your own or the next one',
         tags,
-        querystring: NoQuery,
         body: NewProject,
         response: { 201: WrittenProject },
       },
@@ -98,7 +96,6 @@ const changeRoutes: Routes = (app, { projects }, done) => {
         summary: 'Give a project another title',
         tags,
         params: ProjectPath,
-        querystring: NoQuery,
         body: ProjectPatch,
         response: { 200: WrittenProject },
       },
@@ -117,7 +114,6 @@ const changeRoutes: Routes = (app, { projects }, done) => {
         summary: 'Delete a project with its grants and the memberships limited to it',
         tags,
         params: ProjectPath,
-        querystring: NoQuery,
         response: { 200: Revision },
       },
     },
