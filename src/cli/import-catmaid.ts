@@ -77,6 +77,7 @@ const progressLine =
   (step, done, of) =>
     progress(`${step} ${done.toLocaleString('en')} of ${of.toLocaleString('en')}`)
 
+/** Not left to URL, which knows no address without a host, as a Unix socket has it. */
 function isPostgresUrl(text: string): boolean {
-  return URL.canParse(text) && ['postgres:', 'postgresql:'].includes(new URL(text).protocol)
+  return /^postgres(ql)?:\/\/\S+$/.test(text)
 }
