@@ -89,7 +89,9 @@ async function fill(client: pg.Client, tables: PolicyTables, serviceKey: string)
   await client.query('BEGIN')
   for (const table of TABLES) await client.query(`ALTER TABLE ${table} DISABLE TRIGGER USER`)
   const [people, anonymous] = [tables.users.filter((user) => !user.isAnonymous), tables.users[0]]
-  await client.query('UPDATE users SET general_permissions = $1 WHERE is_anonymous', [anonymous?.generalPermissions])
+  await client.query('UPDATE users SET general_permissions = $1 WHERE is_anonymous', [
+    anonymous?.generalPermissions ?? [],
+  ])
   await insert(client, USERS, people, ({ id, username, isActive, isSuperuser }) => [
     id,
     username,

@@ -94,7 +94,7 @@ class Engine {
     }
     this.note('one decision, median', 'µs', medians)
     this.note('one decision, p99', 'µs', slow)
-    this.note('  of which reading the clock', 'µs', clock)
+    this.note('reading the clock, median', 'µs', clock)
     this.note('decisions in a row', '/s', rates)
   }
 

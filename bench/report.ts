@@ -33,14 +33,39 @@ function measureRows(measures: Measure[], sizes: number[]): string[][] {
     const key = `${measure.what}\n${measure.peer}`
     rows.set(key, [...(rows.get(key) ?? []), measure])
   }
-  return [...rows].sort().map(([key, cells]) => {
-    const [what = '', peer = ''] = key.split('\n')
-    const cellOf = (size: number) => {
-      const found = cells.find(({ grants }) => grants === size)
-      return found ? withSpread(found.values, found.unit) : ''
-    }
-    return [what, peer, ...sizes.map(cellOf)]
-  })
+  return [...rows]
+    .sort(([a], [b]) => placeOf(a) - placeOf(b))
+    .map(([key, cells]) => {
+      const [what = '', peer = ''] = key.split('\n')
+      const cellOf = (size: number) => {
+        const found = cells.find(({ grants }) => grants === size)
+        return found ? withSpread(found.values, found.unit) : ''
+      }
+      return [what, peer, ...sizes.map(cellOf)]
+    })
+}
+
+/** What a row is about, in the order to read it. */
+const ORDER = [
+  'requests',
+  'latency, median',
+  'latency, p99',
+  'server CPU a request',
+  'server CPU',
+  'decisions a second',
+  'decisions a CPU second',
+  'one decision, median',
+  'one decision, p99',
+  'reading the clock, median',
+  'decisions in a row',
+  'decisions asked',
+  'projects of a user, median',
+  'projects of a user, p99',
+]
+
+function placeOf(key: string): number {
+  const place = ORDER.indexOf(key.split('\n')[0] ?? '')
+  return place < 0 ? ORDER.length : place
 }
 
 function withSpread(values: number[], unit: string): string {
