@@ -83,17 +83,21 @@ const REFERRED: readonly ImportKind[] = ['inactivityPeriod', 'project', 'group']
 class Planning {
   readonly #source: ImportRows
   readonly #baseline: ImportRows
+  /** The baseline as the next import will find it. */
+  readonly #remembered: ImportRows
   readonly #here: HereState
   /** The rows as they will be, as far as planned. */
   readonly #final: ImportRows
   readonly #plan: ImportPlan
+  /** The baseline under the ids of the last import. */
+  readonly #before: ImportRows
 
   constructor(source: ImportRows, baseline: ImportRows, here: HereState, renumber: ImportPlan['renumber']) {
     this.#source = source
     this.#here = here
     this.#baseline = renumber === null ? baseline : renumbered(baseline, renumber)
-    this.#final = noRows()
-    for (const kind of IMPORT_KINDS) this.#final[kind] = new Map(here.rows[kind])
+    this.#final = copyOf(here.rows)
+    this.#remembered = copyOf(this.#baseline)
     this.#plan = {
       renumber,
       creates: [],
@@ -104,7 +108,7 @@ class Planning {
       alreadyHere: 0,
       baseline: { put: [], drop: [] },
     }
-    this.#rebase(baseline)
+    this.#before = baseline
   }
 
   plan(): ImportPlan {
@@ -114,19 +118,8 @@ class Planning {
     for (const kind of IMPORT_KINDS.filter((each) => !REFERRED.includes(each))) this.#dropped(kind)
     for (const kind of REFERRED) this.#dropped(kind)
     this.#plan.collisions.push(...collisionsIn(this.#final))
+    this.#plan.baseline = differenceOf(this.#before, this.#remembered)
     return this.#plan
-  }
-
-  /** The baseline takes over the new id of the anonymous user. */
-  #rebase(before: ImportRows): void {
-    for (const kind of IMPORT_KINDS) {
-      for (const key of before[kind].keys()) {
-        if (!this.#baseline[kind].has(key)) this.#plan.baseline.drop.push({ kind, key })
-      }
-      for (const [key, fields] of this.#baseline[kind]) {
-        if (!before[kind].has(key)) this.#plan.baseline.put.push({ kind, key, fields })
-      }
-    }
   }
 
   #present(kind: ImportKind, key: string, asRead: Fields): void {
@@ -197,7 +190,7 @@ class Planning {
     for (const [key, base] of this.#baseline[kind]) {
       if (this.#source[kind].has(key)) continue
       const here = this.#here.rows[kind].get(key)
-      if (here === undefined) this.#plan.baseline.drop.push({ kind, key })
+      if (here === undefined) this.#remembered[kind].delete(key)
       else if (kind !== 'user') this.#remove(kind, key, { base, here }, inUse)
       else if (base.isDeleted !== true) this.#dropUser(key, base, here)
     }
@@ -219,7 +212,7 @@ class Planning {
     else {
       this.#plan.removes.push({ kind, key, fields: here, changed: [], before: here })
       this.#final[kind].delete(key)
-      this.#plan.baseline.drop.push({ kind, key })
+      this.#remembered[kind].delete(key)
     }
   }
 
@@ -249,9 +242,26 @@ class Planning {
   }
 
   #remember(kind: ImportKind, key: string, fields: Fields): void {
-    const before = this.#baseline[kind].get(key)
-    if (before === undefined || !sameFields(before, fields)) this.#plan.baseline.put.push({ kind, key, fields })
+    this.#remembered[kind].set(key, fields)
   }
+}
+
+function copyOf(rows: ImportRows): ImportRows {
+  const copy = noRows()
+  for (const kind of IMPORT_KINDS) copy[kind] = new Map(rows[kind])
+  return copy
+}
+
+function differenceOf(before: ImportRows, after: ImportRows): ImportPlan['baseline'] {
+  const difference: ImportPlan['baseline'] = { put: [], drop: [] }
+  for (const kind of IMPORT_KINDS) {
+    for (const key of before[kind].keys()) if (!after[kind].has(key)) difference.drop.push({ kind, key })
+    for (const [key, fields] of after[kind]) {
+      const old = before[kind].get(key)
+      if (old === undefined || !sameFields(old, fields)) difference.put.push({ kind, key, fields })
+    }
+  }
+  return difference
 }
 
 /** Before the first import, the anonymous user is taken for what the first migration made of it. */

@@ -69,7 +69,9 @@ export class DatabaseImportStore implements ImportStore {
     if (records.length === 0) return
     if (statement === null) throw new Error(`an import does not know the step '${step}'`)
     for (let start = 0; start < records.length; start += CHUNK) {
-      await this.#manager.query(statement, [JSON.stringify(records.slice(start, start + CHUNK))])
+      await this.#manager
+        .query(statement, [JSON.stringify(records.slice(start, start + CHUNK))])
+        .catch(withoutRows(step))
       progress(step, Math.min(start + CHUNK, records.length), records.length)
     }
   }
@@ -83,6 +85,13 @@ export class DatabaseImportStore implements ImportStore {
     if (parked.length > 0) await this.#manager.query(PARK_NAMES[kind], [parked])
   }
 }
+
+/** WHY not the error itself: it holds the rows, password hashes among them, and errors are logged. */
+const withoutRows =
+  (step: string) =>
+  (error: Error & { code?: string }): never => {
+    throw Object.assign(new Error(`${step}: ${error.message}`), { code: error.code })
+  }
 
 /** The changes of one kind as the statements take them. */
 function recordsOf(changes: RowChange[], kind: ImportKind, writing: Writing): object[] {
