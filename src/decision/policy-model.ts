@@ -41,7 +41,6 @@ const EFFECTS: Record<string, IndexableEffect | null> = {
   'some(where (p_eft == allow))': 'allow',
   '!some(where (p_eft == deny))': null,
   'priority(p_eft) || deny': null,
-  'subjectPriority(p_eft) || deny': null,
 }
 
 /**
@@ -141,7 +140,8 @@ function callsTokenRule(matcher: Matcher): boolean {
 function effectOf(model: CasbinModel, file: string): IndexableEffect | null {
   const effect = model.model.get('e')?.get('e')?.value ?? ''
   const known = EFFECTS[effect]
-  if (known === undefined) throw new PolicyModelError(`${file}: [policy_effect] \`${effect}\` is not one of Casbin's`)
+  if (known === undefined)
+    throw new PolicyModelError(`${file}: [policy_effect] \`${effect}\` is not one of Casbin's that are known here`)
   return known
 }
 
