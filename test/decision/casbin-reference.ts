@@ -30,7 +30,8 @@ export async function casbinReference(
   }
   return {
     allows(request, instant) {
-      // D1's unknown permission and D9's "all must pass" are not said in the model, but around it.
+      // D1's unknown users and permissions and D9's "all must pass" are not said in the model, but around it.
+      if (called(tables, request.user) === undefined) return false
       if (!PERMISSIONS.some((permission) => permission === request.permission)) return false
       const objects = request.objects ?? [request.object ?? null]
       return objects.every((object) => one(request, object, instant))
