@@ -120,24 +120,27 @@ const FEEDS: Feed[] = [
 /** One function and four statement triggers for a table; an update that leaves the state as it was records nothing. */
 function triggersOf({ kind, table, state }: Feed): string {
   const record = (changed: string) => `
-    WITH changed AS MATERIALIZED (${changed}),
-         open_set AS MATERIALIZED (SELECT policy_change_set() AS id FROM changed LIMIT 1)
-    INSERT INTO policy_changes (change_set, kind, row_id, state)
-      SELECT open_set.id, '${kind}', changed.row_id, changed.state FROM changed, open_set;`
+        IF EXISTS (${changed}) THEN
+          open_set := policy_change_set();
+          INSERT INTO policy_changes (change_set, kind, row_id, state)
+            SELECT open_set, '${kind}', changed.* FROM (${changed}) changed;
+        END IF;`
   return `
     CREATE FUNCTION record_${table}_changes() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+      open_set bigint;
     BEGIN
       IF TG_OP = 'INSERT' THEN
-        ${record(`SELECT n.id AS row_id, ${state('n')} AS state FROM new_rows n ORDER BY n.id`)}
+        ${record(`SELECT n.id, ${state('n')} FROM new_rows n`)}
       ELSIF TG_OP = 'UPDATE' THEN
-        ${record(`SELECT o.id AS row_id, NULL::jsonb AS state FROM old_rows o
+        ${record(`SELECT o.id, NULL::jsonb FROM old_rows o
           WHERE NOT EXISTS (SELECT FROM new_rows n WHERE n.id = o.id)
           UNION ALL SELECT n.id, ${state('n')} FROM new_rows n LEFT JOIN old_rows o ON o.id = n.id
           WHERE o.id IS NULL OR ${state('n')} <> ${state('o')}`)}
       ELSIF TG_OP = 'DELETE' THEN
-        ${record('SELECT o.id AS row_id, NULL::jsonb AS state FROM old_rows o ORDER BY o.id')}
+        ${record('SELECT o.id, NULL::jsonb FROM old_rows o')}
       ELSE
-        ${record('SELECT NULL::integer AS row_id, NULL::jsonb AS state')}
+        ${record('SELECT NULL::integer, NULL::jsonb')}
       END IF;
       RETURN NULL;
     END $$;
