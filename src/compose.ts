@@ -10,6 +10,8 @@ import { type Database, openDatabase } from './database/data-source.ts'
 import { policyWrite } from './database/transaction.ts'
 import { loadPolicyModel } from './decision/policy-model.ts'
 import { SnapshotKeeper } from './decision/snapshot-keeper.ts'
+import { ImportService } from './import/import-service.ts'
+import { importRead, PgImportStore } from './import/import-store.ts'
 import { AuditEventService } from './policy/audit-event-service.ts'
 import { PgAuditEventStore } from './policy/audit-event-store.ts'
 import { GrantService } from './policy/grant-service.ts'
@@ -34,6 +36,7 @@ export type Parts = {
   grants: GrantService
   auditEvents: AuditEventService
   serviceKeys: ServiceKeyService
+  imports: ImportService
   close(): Promise<void>
 }
 
@@ -66,6 +69,7 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     grants: new GrantService(write, reading.grants),
     auditEvents: new AuditEventService(new PgAuditEventStore(manager)),
     serviceKeys: new ServiceKeyService(write, reading.serviceKeys),
+    imports: new ImportService(write, importRead(database.dataSource)),
     async close() {
       await keeper.stop()
       await database.close()
@@ -82,5 +86,6 @@ function storesOf(manager: EntityManager) {
     projects: new PgProjectStore(manager),
     grants: new PgGrantStore(manager),
     serviceKeys: new PgServiceKeyStore(manager),
+    imports: new PgImportStore(manager),
   }
 }

@@ -1,12 +1,10 @@
-import type { Logger } from 'pino'
-import type { Config } from '../config.ts'
-import { type Database, DatabaseError, migrate, openDatabase, pendingMigrations } from '../database/data-source.ts'
+import type { Parts } from '../compose.ts'
+import { DatabaseError, migrate, pendingMigrations } from '../database/data-source.ts'
 import { readForeignDatabase } from '../database/foreign-database.ts'
 import { mapCatmaidSite } from '../import/catmaid-mapping.ts'
 import { readCatmaidSite } from '../import/catmaid-source-store.ts'
 import { type ImportReport, reportOf, reportText } from '../import/import-report.ts'
-import { ImportService, type Progress } from '../import/import-service.ts'
-import { importPorts } from '../import/import-store.ts'
+import type { Progress } from '../import/import-service.ts'
 
 /** `from` is the URL of a CATMAID database; `json` asks for the report as a program reads it. */
 export type ImportCatmaidOptions = { from: string; dryRun?: boolean; json?: boolean }
@@ -25,39 +23,32 @@ const TERMINAL: CommandOutput = {
  * The schema of an embedded database is brought up to date first; that of a server is its operator's to migrate.
  *
  * @returns the exit code: 0 done, 1 refused because of collisions, 2 `from` is no address of a PostgreSQL database
- * @throws CatmaidSourceError, ForeignDatabaseError, DatabaseError, EmbeddedPostgresError with a message for the operator
+ * @throws CatmaidSourceError, ForeignDatabaseError, DatabaseError with a message for the operator
  */
 export async function importCatmaid(
   options: ImportCatmaidOptions,
-  config: Pick<Config, 'databaseUrl' | 'dataDir'>,
-  log: Pick<Logger, 'warn'>,
+  parts: Pick<Parts, 'config' | 'database' | 'imports'>,
   { out, progress }: CommandOutput = TERMINAL,
 ): Promise<0 | 1 | 2> {
   if (!isPostgresUrl(options.from)) {
     progress('--from must be a URL like postgres://user@host:5432/catmaid')
     return 2
   }
-  const database = await openDatabase(config, log)
-  try {
-    await prepareSchema(database, config)
-    const report = await imported(options, database, progress)
-    out(options.json === true ? JSON.stringify(report, null, 2) : reportText(report).join('\n'))
-    return report.refused ? 1 : 0
-  } finally {
-    await database.close()
-  }
+  await prepareSchema(parts)
+  const report = await imported(options, parts, progress)
+  out(options.json === true ? JSON.stringify(report, null, 2) : reportText(report).join('\n'))
+  return report.refused ? 1 : 0
 }
 
 async function imported(
   options: ImportCatmaidOptions,
-  database: Database,
+  { imports }: Pick<Parts, 'imports'>,
   progress: (text: string) => void,
 ): Promise<ImportReport> {
   const site = await readForeignDatabase(options.from, (query) =>
     readCatmaidSite(query, (table) => progress(`reading ${table}`)),
   )
   const mapped = mapCatmaidSite(site)
-  const imports = new ImportService(importPorts(database.dataSource, async () => {}))
   const dryRun = options.dryRun === true
   progress('comparing with what is here')
   const outcome = dryRun
@@ -66,9 +57,9 @@ async function imported(
   return reportOf(outcome, mapped.notBrought, { dryRun })
 }
 
-async function prepareSchema({ dataSource }: Database, config: Pick<Config, 'databaseUrl'>): Promise<void> {
-  if (config.databaseUrl === undefined) await migrate(dataSource)
-  const pending = await pendingMigrations(dataSource)
+async function prepareSchema({ config, database }: Pick<Parts, 'config' | 'database'>): Promise<void> {
+  if (config.databaseUrl === undefined) await migrate(database.dataSource)
+  const pending = await pendingMigrations(database.dataSource)
   if (pending.length > 0) throw new DatabaseError('the database is not up to date: run `gatehouse migrate` first')
 }
 

@@ -200,9 +200,18 @@ class Planning {
     const source = here.isDeleted === true ? emptiedUser(base) : droppedUser(base, here)
     if (source.isDeleted === true) {
       const take = Object.fromEntries(Object.entries(source).filter(([field, value]) => !sameValue(here[field], value)))
-      if (here.isDeleted !== true) this.#update('user', key, here, { take, kept: [] })
+      if (here.isDeleted !== true) this.#update('user', key, here, { take, kept: this.#madeHereFor(Number(key)) })
       this.#remember('user', key, source)
     } else this.#merge('user', key, { base, source, here })
+  }
+
+  /** What somebody here gave to a user: it stays, though it is no use to one who was dropped. */
+  #madeHereFor(userId: number): Kept[] {
+    return (['membership', 'grant', 'apiToken'] as const).flatMap((kind) =>
+      [...this.#here.rows[kind]]
+        .filter(([, fields]) => fields.userId === userId && fields.madeHere === true)
+        .map(([key, fields]) => keptRow(kind, key, fields, 'made here')),
+    )
   }
 
   #remove(kind: ImportKind, key: string, { base, here }: { base: Fields; here: Fields }, inUse: Set<unknown>): void {
@@ -238,12 +247,16 @@ class Planning {
   }
 
   #keep(kind: ImportKind, key: string, fields: Fields, reason: KeptReason): void {
-    this.#plan.kept.push({ kind, key, fields, field: null, here: null, source: null, conflict: false, reason })
+    this.#plan.kept.push(keptRow(kind, key, fields, reason))
   }
 
   #remember(kind: ImportKind, key: string, fields: Fields): void {
     this.#remembered[kind].set(key, fields)
   }
+}
+
+const keptRow = (kind: ImportKind, key: string, fields: Fields, reason: KeptReason): Kept => {
+  return { kind, key, fields, field: null, here: null, source: null, conflict: false, reason }
 }
 
 function copyOf(rows: ImportRows): ImportRows {

@@ -36,9 +36,9 @@ export class ImportService {
   readonly #write: PolicyWrite<{ imports: ImportStore }>
   readonly #read: ImportRead
 
-  constructor(ports: { write: PolicyWrite<{ imports: ImportStore }>; read: ImportRead }) {
-    this.#write = ports.write
-    this.#read = ports.read
+  constructor(write: PolicyWrite<{ imports: ImportStore }>, read: ImportRead) {
+    this.#write = write
+    this.#read = read
   }
 
   /** Says exactly what {@link run} would do, and writes nothing. */

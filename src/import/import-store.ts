@@ -1,6 +1,4 @@
 import type { DataSource, EntityManager } from 'typeorm'
-import { policyWrite } from '../database/transaction.ts'
-import type { PolicyWrite } from '../policy/policy-write.ts'
 import { readBaseline, readHere } from './import-here-store.ts'
 import type { HereState, ImportPlan, RowChange } from './import-plan.ts'
 import { IMPORT_KINDS, type ImportKind, type ImportRows, PROFILE_SWITCHES } from './import-row.ts'
@@ -25,7 +23,7 @@ const REMOVED_FIRST = IMPORT_KINDS.toReversed()
  * The PostgreSQL side of an import. Many rows go in one statement, as JSON, so that 100,000 of them take seconds; all of
  * it belongs to the transaction of the entity manager.
  */
-export class DatabaseImportStore implements ImportStore {
+export class PgImportStore implements ImportStore {
   readonly #manager: EntityManager
 
   constructor(manager: EntityManager) {
@@ -125,20 +123,11 @@ function settingsOf(fields: RowChange['fields'], changed: string[]): object {
   return Object.fromEntries(switches.map((name) => [name, fields[name]]))
 }
 
-/**
- * How an import reaches a database: transactions to write in, and others that cannot write. `committed` is told of the
- * revision of what was written.
- */
-export function importPorts(
-  dataSource: DataSource,
-  committed: (revision: number) => Promise<void>,
-): { write: PolicyWrite<{ imports: ImportStore }>; read: ImportRead } {
-  return {
-    write: policyWrite(dataSource, (manager) => ({ imports: new DatabaseImportStore(manager) }), committed),
-    read: (work) =>
-      dataSource.transaction('REPEATABLE READ', async (manager) => {
-        await manager.query('SET TRANSACTION READ ONLY')
-        return work(new DatabaseImportStore(manager))
-      }),
-  }
-}
+/** Transactions that see one state of the database and cannot write. */
+export const importRead =
+  (dataSource: DataSource): ImportRead =>
+  (work) =>
+    dataSource.transaction('REPEATABLE READ', async (manager) => {
+      await manager.query('SET TRANSACTION READ ONLY')
+      return work(new PgImportStore(manager))
+    })

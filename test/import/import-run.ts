@@ -1,7 +1,10 @@
+import { pino } from 'pino'
 import type { Test } from 'tap'
-import { importCatmaid } from '../../src/cli/import-catmaid.ts'
+import { type ImportCatmaidOptions, importCatmaid } from '../../src/cli/import-catmaid.ts'
+import { compose } from '../../src/compose.ts'
+import { loadConfig } from '../../src/config.ts'
 import type { ImportReport } from '../../src/import/import-report.ts'
-import { silentLog, type TestDatabase, testDatabase } from '../harness/database.ts'
+import { type TestDatabase, testDatabase } from '../harness/database.ts'
 import { type CatmaidDatabase, catmaidDatabase } from './catmaid-database.ts'
 
 /** What one run of the command gave. */
@@ -20,15 +23,29 @@ export async function importBench(t: Test): Promise<ImportBench> {
   return { source, here, run: (options = {}) => runImport(source.url, here.url, options) }
 }
 
-/** Runs the command and reads the report that it prints. */
+/** Runs the command, as the program makes its parts, and reads the report that it prints. */
 export async function runImport(from: string, databaseUrl: string, options: { dryRun?: boolean }): Promise<ImportRun> {
+  const { exitCode, printed, progress } = await runCommand({ from, json: true, ...options }, databaseUrl)
+  return { exitCode, report: JSON.parse(printed), progress }
+}
+
+/** Runs the command and gives what it prints. */
+export async function runCommand(
+  options: ImportCatmaidOptions,
+  databaseUrl: string,
+): Promise<{ exitCode: number; printed: string; progress: string[] }> {
+  const parts = await compose(loadConfig({ DATABASE_URL: databaseUrl }), pino({ level: 'silent' }))
   const printed: string[] = []
   const progress: string[] = []
-  const exitCode = await importCatmaid({ from, json: true, ...options }, { databaseUrl, dataDir: '' }, silentLog, {
-    out: (text) => printed.push(text),
-    progress: (text) => progress.push(text),
-  })
-  return { exitCode, report: JSON.parse(printed.join('\n')), progress }
+  try {
+    const exitCode = await importCatmaid(options, parts, {
+      out: (text) => printed.push(text),
+      progress: (text) => progress.push(text),
+    })
+    return { exitCode, printed: printed.join('\n'), progress }
+  } finally {
+    await parts.close()
+  }
 }
 
 const TABLES = [

@@ -1,13 +1,13 @@
 import t, { type Test } from 'tap'
-import { importCatmaid } from '../../src/cli/import-catmaid.ts'
 import { decide, type Via } from '../../src/decision/decide.ts'
 import { type GrantState, PERMISSIONS, type PolicyChange, type PolicyTables } from '../../src/decision/policy-state.ts'
 import { projectsOf } from '../../src/decision/reverse-lookups.ts'
 import { type Snapshot, snapshotOf } from '../../src/decision/snapshot.ts'
 import { PolicySourceStore } from '../../src/policy/policy-source-store.ts'
 import { modelOf, policyAsShipped } from '../decision/policy-as-shipped.ts'
-import { silentLog, testDatabase } from '../harness/database.ts'
+import { testDatabase } from '../harness/database.ts'
 import { catmaidDatabase, readTruth } from './catmaid-database.ts'
+import { runImport } from './import-run.ts'
 import {
   type AsInCatmaid,
   may,
@@ -27,8 +27,7 @@ const site = await readRestatedSite(source)
 const here = await testDatabase(t)
 const policies = new PolicySourceStore(here)
 const before = await readSnapshot()
-const silent = { out: () => {}, progress: () => {} }
-const exitCode = await importCatmaid({ from: source.url }, { databaseUrl: here.url, dataDir: '' }, silentLog, silent)
+const { exitCode } = await runImport(source.url, here.url, {})
 if (exitCode !== 0) throw new Error('the import was refused')
 const tables = await readTables()
 const imported = snapshotOf(model, tables, 2)
