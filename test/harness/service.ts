@@ -1,0 +1,73 @@
+import { type Logger, pino } from 'pino'
+import type { Test } from 'tap'
+import { buildApp } from '../../src/app.ts'
+import { compose, type Parts } from '../../src/compose.ts'
+import { loadConfig } from '../../src/config.ts'
+import { cloneDatabase, closeDatabase } from './database.ts'
+
+/** The real service, listening on a loopback port, on a database of the test's own. */
+export type TestService = {
+  /** Without a slash at its end. */
+  url: string
+  /** URL of its database, for another replica or a hand in psql. */
+  databaseUrl: string
+  parts: Parts
+  /** A service key for each scope, which opens nothing else. */
+  keys: { check: string; admin: string; metrics: string }
+  query<Row = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>
+}
+
+/** A machine that runs tests is busy; whether overload is told of has tests of its own. */
+const UNHURRIED = { eventLoopDelay: 0 }
+
+export type TestServiceOptions = {
+  /** Environment variables over the defaults, for instance POLICY_DIR. */
+  env?: Record<string, string>
+  /** Changes to the bounds of the HTTP interface. */
+  limits?: Parameters<typeof buildApp>[1]
+  log?: Logger
+  /** Run after the schema is there and before policy is first read. */
+  prepare?: (query: TestService['query']) => Promise<void>
+}
+
+/** Starts the service in this process, as `serve` would; it ends with the test. */
+export async function testService(t: Test, options: TestServiceOptions = {}): Promise<TestService> {
+  const clone = await cloneDatabase()
+  t.teardown(() => clone.drop())
+  return startService(t, clone.url, options)
+}
+
+/** One more replica on the database of another service. */
+export function replicaOf(t: Test, service: TestService, options: TestServiceOptions = {}): Promise<TestService> {
+  return startService(t, service.databaseUrl, options, service.keys)
+}
+
+async function startService(
+  t: Test,
+  databaseUrl: string,
+  { env = {}, limits = {}, log = pino({ level: 'silent' }), prepare }: TestServiceOptions,
+  knownKeys?: TestService['keys'],
+): Promise<TestService> {
+  const parts = await compose(loadConfig({ DATABASE_URL: databaseUrl, ...env }), log)
+  const query: TestService['query'] = (sql, values) => parts.database.dataSource.query(sql, values)
+  await prepare?.(query)
+  const keys = knownKeys ?? (await keysFor(parts))
+  await parts.keeper.start()
+  const app = await buildApp(parts, { ...UNHURRIED, ...limits })
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(async () => {
+    await app.close()
+    await parts.keeper.stop()
+    await closeDatabase(t, parts.database)
+  })
+  return { url, databaseUrl, parts, keys, query }
+}
+
+async function keysFor({ serviceKeys }: Parts): Promise<TestService['keys']> {
+  const context = { caller: 'command:test', requestId: null }
+  const made = async (scope: 'check' | 'admin' | 'metrics') => {
+    const { value } = await serviceKeys.create(context, { name: `test ${scope}`, scopes: [scope] })
+    return value.key
+  }
+  return { check: await made('check'), admin: await made('admin'), metrics: await made('metrics') }
+}
