@@ -22,8 +22,11 @@ export function measureInProcess(task: InProcessTask): Promise<InProcessResult> 
     execArgv: ['--import=tsx', '--expose-gc', '--max-old-space-size=12288'],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  const end = () => child.kill()
+  process.once('exit', end)
   return new Promise((resolve, reject) => {
     child.once('message', (result: InProcessResult | { failed: string }) => {
+      process.off('exit', end)
       child.kill()
       if ('failed' in result) reject(new Error(result.failed))
       else resolve(result)

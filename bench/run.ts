@@ -67,7 +67,7 @@ class Run {
 
   /** Puts away what was started, the last first. */
   async end(): Promise<void> {
-    for (const ending of this.endings.reverse()) await ending()
+    for (const ending of this.endings.splice(0).reverse()) await ending()
   }
 
   private async startedServices(): Promise<Contender[]> {
@@ -127,6 +127,8 @@ async function main(): Promise<void> {
   const options = optionsOf(process.argv.slice(2))
   const begun = circumstances()
   const run = new Run(options)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => void run.end().then(() => process.exit(1)))
   try {
     await run.inProcess()
     await run.overHttp()

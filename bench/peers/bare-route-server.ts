@@ -18,3 +18,4 @@ app.post(
   (request) => ({ allowed: (request.body as { project: number }).project % 2 === 0, revision: 1 }),
 )
 await app.listen({ host: '127.0.0.1', port: Number(process.argv[2]) })
+process.once('SIGTERM', () => void app.close())
