@@ -35,27 +35,18 @@ export type ThreeWays = { kind: ImportKind; key: string; base: Fields; source: F
 
 /**
  * Merges one row field by field: what was not changed here since the last import follows the source, what was changed
- * here stays. Fields that the source's schema lacks are left alone.
+ * here stays. Fields that the source's schema lacks are left alone; one that it lacked last time counts as null then.
  */
 export function mergeFields({ kind, key, base, source, here }: ThreeWays): Merged {
   const take: Record<string, FieldValue> = {}
   const kept: Kept[] = []
   for (const [field, wanted] of Object.entries(source)) {
-    const current = here[field]
+    const [current, old] = [here[field] ?? null, base[field] ?? null]
     if (sameValue(current, wanted)) continue
-    if (sameValue(current, base[field])) take[field] = wanted
+    if (sameValue(current, old)) take[field] = wanted
     else {
-      const conflict = !sameValue(base[field], wanted)
-      kept.push({
-        kind,
-        key,
-        fields: here,
-        field,
-        here: current ?? null,
-        source: wanted,
-        conflict,
-        reason: 'changed here',
-      })
+      const conflict = !sameValue(old, wanted)
+      kept.push({ kind, key, fields: here, field, here: current, source: wanted, conflict, reason: 'changed here' })
     }
   }
   return { take, kept }
