@@ -197,12 +197,8 @@ t.test('users over HTTP', async (t) => {
     await service.expect(404, 'PUT', `/v1/groups/${group.id}/maintainers/${id}`)
     await service.expect(400, 'POST', `/v1/projects/${project.id}/grants`, grant)
     await service.expect(404, 'PUT', `/v1/projects/${project.id}/grants/user/${id}`, { permissions: [] })
-    const explained = await service.expect(200, 'POST', '/check?explain=true', {
-      user: 'gone',
-      project: project.id,
-      permission: 'can_browse',
-      atLeastRevision: revision,
-    })
+    const check = { user: 'gone', project: project.id, permission: 'can_browse' }
+    const explained = await service.check(check, revision)
     t.match(explained, { allowed: false, reason: { code: 'inactive' } })
 
     const [event] = await service.events(1)

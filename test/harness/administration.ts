@@ -1,79 +1,63 @@
-import { pino } from 'pino'
 import type { Test } from 'tap'
-import { buildApp } from '../../src/app.ts'
-import { compose } from '../../src/compose.ts'
-import { loadConfig } from '../../src/config.ts'
-import { cloneDatabase, closeDatabase } from './database.ts'
+import { type TestService, testService } from './service.ts'
 
 /** An answer of the service; `body` is its JSON, or undefined where there is none. */
 // biome-ignore lint/suspicious/noExplicitAny: what a test expects of a body, its assertions say
 export type Answer = { status: number; headers: Headers; body: any }
 
-/** The real service on a database of the test's own, as a caller with the scopes `admin` and `check` sees it. */
+/** The real service as somebody sees it who administers it and asks it for decisions. */
 export type Administration = {
-  url: string
-  key: string
-  call(method: string, path: string, body?: unknown): Promise<Answer>
+  /** Calls with the scope `admin`; a body that is a string is sent as it is. */
+  call(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
   /** Calls, fails the test unless the status is as expected, and gives the body. */
   expect(status: number, method: string, path: string, body?: unknown): Promise<Answer['body']>
-  /** Whether a check is allowed, of a snapshot at least as new as `revision`. */
+  /** What a check answers, of a snapshot at least as new as `revision`. */
+  check(check: object, revision: number): Promise<Answer['body']>
+  /** Whether that check is allowed. */
   allowed(check: object, revision: number): Promise<boolean>
-  query<Row = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>
   /** The newest audit events, newest first. */
   events(count?: number): Promise<Answer['body'][]>
+  query: TestService['query']
 }
 
-/** Starts the service in this process; it ends with the test. */
+/** Starts the service on a database of the test's own; it ends with the test. */
 export async function administration(t: Test): Promise<Administration> {
-  const clone = await cloneDatabase()
-  const config = loadConfig({ DATABASE_URL: clone.url })
-  const parts = await compose(config, pino({ level: 'silent' }))
-  const { value } = await parts.serviceKeys.create(
-    { caller: 'command:test', requestId: null },
-    { name: 'test', scopes: ['admin', 'check'] },
-  )
-  await parts.keeper.start()
-  // Here it shares a process, and a machine, with the tests: being late is no reason to refuse anything.
-  const app = await buildApp(parts, { loadCheckInterval: 2 ** 31 - 1 })
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  t.teardown(async () => {
-    await app.close()
-    await parts.keeper.stop()
-    await closeDatabase(t, parts.database)
-    await clone.drop()
-  })
-  return administrationAt(t, url, value.key, (sql, values) => parts.database.dataSource.query(sql, values))
+  return administrationOf(t, await testService(t))
 }
 
-/** The same over a service that already listens at `url`. */
-export function administrationAt(t: Test, url: string, key: string, query: Administration['query']): Administration {
-  const call = async (method: string, path: string, body?: unknown): Promise<Answer> => {
+/** The same over a service that runs already. */
+export function administrationOf(
+  t: Test,
+  { url, keys, query }: Pick<TestService, 'url' | 'keys' | 'query'>,
+): Administration {
+  const sent = async (key: string, method: string, path: string, body?: unknown, headers = {}): Promise<Answer> => {
     const response = await fetch(url + path, {
       method,
       headers: {
         authorization: `Bearer ${key}`,
         ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
       },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
     const text = await response.text()
     return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
   }
-  const expect: Administration['expect'] = async (status, method, path, body) => {
-    const answer = await call(method, path, body)
-    if (answer.status !== status) t.equal(answer.status, status, `${method} ${path}: ${JSON.stringify(answer.body)}`)
-    return answer.body
+  const bodyOf = (expected: number, what: string, { status, body }: Answer) => {
+    if (status !== expected) t.equal(status, expected, `${what}: ${JSON.stringify(body)}`)
+    return body
   }
+  const call: Administration['call'] = (...request) => sent(keys.admin, ...request)
+  const expect: Administration['expect'] = async (status, method, path, body) =>
+    bodyOf(status, `${method} ${path}`, await call(method, path, body))
+  const check: Administration['check'] = async (question, atLeastRevision) =>
+    bodyOf(200, 'check', await sent(keys.check, 'POST', '/check?explain=true', { ...question, atLeastRevision }))
   return {
-    url,
-    key,
     call,
     expect,
-    query,
-    allowed: async (check, atLeastRevision) => {
-      const { allowed } = await expect(200, 'POST', '/check', { ...check, atLeastRevision })
-      return allowed
-    },
+    check,
+    allowed: async (question, revision) => (await check(question, revision)).allowed,
     events: async (count = 50) => (await expect(200, 'GET', `/v1/audit-events?limit=${count}`)).items,
+    query,
   }
 }
