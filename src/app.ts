@@ -44,8 +44,11 @@ export type AppParts = {
   serviceKeys: ServiceKeyService
 }
 
+/** The HTTP interface: what `listen` opens and `close` ends. */
+export type App = FastifyInstance
+
 /** The whole HTTP interface, ready to `listen`; closing it does not close the parts. */
-export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> = {}): Promise<FastifyInstance> {
+export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> = {}): Promise<App> {
   const limits = { ...LIMITS, ...changedLimits }
   const app = shell(parts.log, limits)
   closeIdleConnections(app)

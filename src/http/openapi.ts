@@ -6,9 +6,11 @@ import { PROBLEMS, type ProblemCode } from '../errors.ts'
 import { Problem } from './problem-schemas.ts'
 
 /** What any operation can answer, whatever it does. */
-const OF_ALL: ProblemCode[] = ['invalid-request', 'request-timeout', 'header-too-large', 'internal', 'overloaded']
+const OF_ALL: ProblemCode[] = ['invalid-request', 'request-timeout', 'header-too-large', 'internal']
 const OF_BODIES: ProblemCode[] = ['malformed-json', 'body-too-large', 'unsupported-media-type']
 const OF_CALLERS: ProblemCode[] = ['unauthenticated', 'two-credentials', 'insufficient-scope', 'snapshot-unavailable']
+/** Health and metrics are answered however busy the service is. */
+const OF_FEATURES: ProblemCode[] = ['overloaded']
 
 const TAGS = [
   { name: 'check', description: 'May this user do this, here, to this object?' },
@@ -106,7 +108,14 @@ function completeOperation(operation: Operation, route: RouteOptions, shared: Re
   if (scope !== undefined) {
     operation.description = [operation.description, `Takes the scope \`${scope}\`.`].filter(Boolean).join('\n\n')
   }
-  const codes = [...OF_ALL, ...(route.schema?.body ? OF_BODIES : []), ...(scope ? OF_CALLERS : []), ...problems]
+  const isFeature = scope !== undefined && scope !== 'metrics'
+  const codes = [
+    ...OF_ALL,
+    ...(route.schema?.body ? OF_BODIES : []),
+    ...(scope ? OF_CALLERS : []),
+    ...(isFeature ? OF_FEATURES : []),
+    ...problems,
+  ]
   for (const [status, sharing] of byStatus(codes)) {
     if (operation.responses[status] !== undefined) continue
     const name = sharing.map(pascalCase).join('Or')

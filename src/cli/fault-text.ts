@@ -1,0 +1,33 @@
+import { ConfigError } from '../config.ts'
+import { DatabaseError } from '../database/data-source.ts'
+import { EmbeddedPostgresError } from '../database/embedded-binaries.ts'
+import { ForeignDatabaseError } from '../database/foreign-database.ts'
+import { PolicyModelError } from '../decision/policy-model-error.ts'
+import { DomainError } from '../errors.ts'
+import { CatmaidSourceError } from '../import/catmaid-site.ts'
+import { DemoError } from './demo.ts'
+
+/** Faults whose message was written for whoever runs a command. */
+const TOLD = [
+  CatmaidSourceError,
+  ConfigError,
+  DatabaseError,
+  DemoError,
+  DomainError,
+  EmbeddedPostgresError,
+  ForeignDatabaseError,
+  PolicyModelError,
+]
+
+/** What a command prints of the fault that ended it: a sentence where it is the user's to mend, else all we know. */
+export function faultText(error: unknown): string {
+  if (error instanceof DomainError && error.faults.length > 0) {
+    return `${error.message}: ${error.faults.map(({ pointer, detail }) => `${pointer.replace('/', '')} ${detail}`).join('; ')}`
+  }
+  if (TOLD.some((kind) => error instanceof kind)) return (error as Error).message
+  const { code, address, port } = error as { code?: string; address?: string; port?: number }
+  if (code === 'EADDRINUSE') return `${address}:${port} is in use: set PORT to another port, or end what listens there`
+  if (code === 'EADDRNOTAVAIL') return `this machine has no address ${address}: set HOST to one that it has`
+  if (code === 'EACCES' && port !== undefined) return `port ${port} takes more rights: set PORT to one above 1023`
+  return `this should not have happened: ${error instanceof Error ? error.stack : String(error)}`
+}

@@ -1,0 +1,143 @@
+import closeWithGrace from 'close-with-grace'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { type Config, loadConfig } from '../config.ts'
+import { packageVersion } from '../http/openapi.ts'
+import { commandLog, type Terminal, withParts } from './command-parts.ts'
+import { startDemo } from './demo.ts'
+import { faultText } from './fault-text.ts'
+import { importCatmaid } from './import-catmaid.ts'
+import { migrateDatabase } from './migrate.ts'
+import { openapiYaml } from './openapi.ts'
+import { policyTest } from './policy-test.ts'
+import { serve } from './serve.ts'
+import { createServiceKey, type ServiceKeyScopes } from './service-key.ts'
+import { createSuperuser, type SuperuserOptions } from './superuser.ts'
+
+type Environment = Record<string, string | undefined>
+/** What commands are given: the configuration (read when asked for), where to write, and where their exit code goes. */
+type Surroundings = { config: () => Config; env: Environment; terminal: Terminal; done: (exitCode: number) => void }
+
+const DONE = 0
+const FAILED = 1
+const WRONG_USAGE = 2
+const SCOPES: readonly string[] = ['check', 'admin', 'metrics']
+
+/**
+ * Runs one command line.
+ *
+ * @returns the exit code: 0 done, 1 refused or failed, 2 wrong usage. `serve` and `demo` are done once they listen, and
+ *   keep the process going
+ */
+export async function runCommand(args: readonly string[], env: Environment, terminal: Terminal): Promise<number> {
+  let exitCode = DONE
+  const program = commandLine({
+    config: () => loadConfig(env),
+    env,
+    terminal,
+    done: (code) => {
+      exitCode = code
+    },
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? DONE : WRONG_USAGE
+    terminal.progress(`gatehouse: ${faultText(error)}`)
+    return FAILED
+  }
+}
+
+function commandLine(surroundings: Surroundings): Command {
+  const { out, progress } = surroundings.terminal
+  const program = new Command('gatehouse')
+    .description('Answers for other programs: may this user do this, in this project, to this object?')
+    .version(packageVersion())
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => out(text.trimEnd()), writeErr: (text) => progress(text.trimEnd()) })
+    .addHelpText('after', '\nThe configuration comes from environment variables; the README lists them.')
+  addServerCommands(program, surroundings)
+  addDataCommands(program, surroundings)
+  addPolicyCommands(program, surroundings)
+  return program
+}
+
+function addServerCommands(program: Command, { config, env, terminal, done }: Surroundings): void {
+  program
+    .command('serve')
+    .description('bring the schema up to date and answer requests until told to end')
+    .action(() => serve(config()))
+  program
+    .command('migrate')
+    .description('bring the schema of the database up to date')
+    .option('--json', 'print what a program reads')
+    .action(async (options) => done(await migrateDatabase(config(), options, terminal)))
+  program
+    .command('demo')
+    .description('start the service with a small invented laboratory and print questions to try')
+    .action(async () => {
+      const configured = config()
+      const dataDir = env.DATA_DIR === undefined || env.DATA_DIR === '' ? undefined : configured.dataDir
+      const demo = await startDemo(configured, dataDir, commandLog(configured))
+      closeWithGrace(() => demo.close())
+      terminal.out(demo.text)
+    })
+}
+
+function addDataCommands(program: Command, { config, terminal, done }: Surroundings): void {
+  program
+    .command('import')
+    .description('bring data over from elsewhere')
+    .command('catmaid')
+    .description('bring users, groups, memberships and permissions over from the database of a CATMAID site')
+    .requiredOption('--from <url>', 'the database, like postgres://reader@catmaid-host/catmaid; it is only read')
+    .option('--dry-run', 'say what would come, and change nothing')
+    .option('--json', 'print what a program reads')
+    .action(async (options) => {
+      done(await withParts(config(), (parts) => importCatmaid(options, parts, terminal)))
+    })
+  program
+    .command('superuser')
+    .description('users who may do everything everywhere')
+    .command('create')
+    .argument('<username>', 'login, exactly')
+    .description('make a superuser, or make the user of that login one')
+    .option('--email <address>')
+    .option('--confirm-edit-rights', 'insist on a login that a group with members is named like')
+    .option('--json', 'print what a program reads')
+    .action(async (username: string, options: SuperuserOptions) => {
+      done(await createSuperuser(username, options, config(), terminal))
+    })
+  program
+    .command('service-key')
+    .description('credentials of the programs that call the service')
+    .command('create')
+    .argument('<name>', 'how the audit trail shall know the caller')
+    .description('make a service key and print it, once')
+    .requiredOption('--scopes <scopes>', `what it opens: ${SCOPES.join(', ')}; several with commas`, scopesIn)
+    .option('--json', 'print what a program reads')
+    .action(async (name: string, options: { scopes: ServiceKeyScopes; json?: boolean }) => {
+      done(await createServiceKey(name, options, config(), terminal))
+    })
+}
+
+function addPolicyCommands(program: Command, { config, terminal, done }: Surroundings): void {
+  program
+    .command('policy')
+    .description('the rules in model.conf and policies/')
+    .command('test')
+    .description('run the cases in policies/tests/ against the policy as it is written')
+    .option('--json', 'print what a program reads')
+    .action(async (options) => done(await policyTest(config(), options, terminal.out)))
+  program
+    .command('openapi')
+    .description('print the description of the HTTP interface (OpenAPI 3.1, YAML)')
+    .action(async () => terminal.out((await openapiYaml()).trimEnd()))
+}
+
+function scopesIn(text: string): ServiceKeyScopes {
+  const scopes = [...new Set(text.split(',').map((scope) => scope.trim()))]
+  const unknown = scopes.filter((scope) => !SCOPES.includes(scope))
+  if (unknown.length > 0) throw new InvalidArgumentError(`There is no scope ${JSON.stringify(unknown[0])}.`)
+  return scopes as ServiceKeyScopes
+}
