@@ -111,12 +111,14 @@ class IndexedRules {
 }
 
 class IndexedEvaluation implements Evaluation {
+  readonly #snapshot: Snapshot
   readonly #rules: IndexedRules
   readonly #context = new MatcherContext()
   readonly #wholeConditions: readonly RequestCondition[]
   readonly #objectConditions: readonly RequestCondition[]
 
   constructor(snapshot: Snapshot, narrowing: Narrowing, functions: Record<string, MatcherFunction>) {
+    this.#snapshot = snapshot
     this.#rules = new IndexedRules(snapshot, narrowing, functions)
     this.#wholeConditions = this.#rules.requestConditions.filter(({ ofObject }) => !ofObject)
     this.#objectConditions = this.#rules.requestConditions.filter(({ ofObject }) => ofObject)
@@ -124,6 +126,7 @@ class IndexedEvaluation implements Evaluation {
 
   decide(request: ResolvedRequest, witness: Witness | null): Decision {
     const context = this.#context
+    this.#snapshot.asked(request.user, request.project)
     context.r_sub = request.user.sub
     context.r_dom = request.dom
     context.r_act = request.permission
