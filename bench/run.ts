@@ -154,7 +154,7 @@ async function main(): Promise<void> {
 }
 
 function progress(text: string): void {
-  process.stderr.write(`${text}\n`)
+  process.stderr.write(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${text}\n`)
 }
 
 const megabytesOf = (pid: number) => residentBytesOf(pid) / 1e6
