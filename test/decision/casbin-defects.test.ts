@@ -10,7 +10,7 @@ import { MATCHER_FUNCTIONS, matcherFunctions } from '../../src/decision/matcher-
 import type { PolicyChange, PolicySource, PolicyTables } from '../../src/decision/policy-state.ts'
 import { Snapshot, snapshotOf } from '../../src/decision/snapshot.ts'
 import { SnapshotKeeper } from '../../src/decision/snapshot-keeper.ts'
-import { type Administration, administrationAt } from '../harness/administration.ts'
+import { type Administration, administrationOf } from '../harness/administration.ts'
 import { replicaOf, testService } from '../harness/service.ts'
 import type { PolicyText } from './casbin-reference.ts'
 import { edited, modelOf, policyAsShipped } from './policy-as-shipped.ts'
@@ -36,14 +36,12 @@ async function laboratory(t: Test): Promise<Laboratory> {
   const first = await testService(t)
   const context = { caller: 'command:test', requestId: null }
   const { value } = await first.parts.serviceKeys.create(context, { name: 'laboratory', scopes: ['admin', 'check'] })
-  const service = administrationAt(t, first.url, value.key, first.query)
+  const keys = { ...first.keys, admin: value.key, check: value.key }
+  const service = administrationOf(t, { ...first, keys })
   const made = async (path: string, body: object) => (await service.expect(201, 'POST', path, body)).id as number
   return {
     ...service,
-    restarted: async () => {
-      const replica = await replicaOf(t, first)
-      return administrationAt(t, replica.url, value.key, replica.query)
-    },
+    restarted: async () => administrationOf(t, { ...(await replicaOf(t, first)), keys }),
     user: (username, more) => made('/v1/users', { username, createGroup: false, ...more }),
     group: (name) => made('/v1/groups', { name, confirmEditRights: true }),
     project: (title) => made('/v1/projects', { title }),

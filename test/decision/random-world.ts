@@ -123,6 +123,8 @@ const NO_PERMISSIONS = [
   'can_annotate,can_browse',
   'user:1',
 ]
+/** Ids that rows have, now or after some changes. */
+const IDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 33, 123]
 const NO_IDS = [0, -1, 77, 1.5, 2 ** 31, 2 ** 53, Number.NaN]
 
 /** Policy of about 5 users, 4 to 7 groups, 3 projects and at most 25 grants. */
@@ -273,7 +275,7 @@ function randomCheck(chance: Chance, tables: PolicyTables, permissionOf: Permiss
   const user = chance.happens(0.97) ? randomCaller(chance, tables, grant) : null
   const permission = permissionOf(chance, grant)
   const request: OracleRequest = {
-    user: user ? nameOf(chance, user) : chance.pick<string | number | null>([null, ...STRANGERS, ...NO_IDS]),
+    user: user ? nameOf(chance, user) : randomStranger(chance),
     project: randomProject(chance, tables, grant),
     permission,
     ...(chance.happens(permission === 'can_annotate' ? 0.75 : 0.03) && randomObjects(chance, tables, user)),
@@ -289,6 +291,11 @@ function randomCheck(chance: Chance, tables: PolicyTables, permissionOf: Permiss
       [1, -100_000_000],
     ])
   return { request, instant }
+}
+
+/** A name or id that nobody has, or nobody has any more. */
+function randomStranger(chance: Chance): string | number | null {
+  return chance.happens(0.5) ? chance.pick([...LOGINS, ...IDS]) : chance.pick([null, ...STRANGERS, ...NO_IDS])
 }
 
 function randomObjects(chance: Chance, tables: PolicyTables, user: UserState | null): Partial<OracleRequest> {
@@ -311,7 +318,7 @@ function nameOf(chance: Chance, user: UserState): string | number | null {
 }
 
 function randomProject(chance: Chance, tables: PolicyTables, grant: GrantState | null): number {
-  if (chance.happens(0.03) || tables.projects.length === 0) return chance.pick([...NO_IDS, 99])
+  if (chance.happens(0.03) || tables.projects.length === 0) return chance.pick([...NO_IDS, ...IDS])
   return grant && chance.happens(0.85) ? grant.projectId : chance.pick(tables.projects).id
 }
 
@@ -343,7 +350,7 @@ function randomOwner(chance: Chance, tables: PolicyTables, user: UserState | nul
     [20, () => nameOf(chance, chance.pick(nearly.length > 0 ? nearly : tables.users))],
     [26, () => nameOf(chance, chance.pick(tables.users))],
     [9, () => (names.length > 0 ? chance.pick(names) : 'tracers')],
-    [8, () => chance.pick<string | number>([...STRANGERS, ...NO_IDS])],
+    [8, () => randomStranger(chance)],
     [3, () => null],
   ])()
 }
@@ -360,7 +367,8 @@ export function randomChange(chance: Chance, tables: PolicyTables): PolicyChange
     [8, () => changeGroup(chance, tables)],
     [8, () => removeParent(chance, tables)],
     [8, () => addParent(chance, tables)],
-    [3, () => swapNames(chance, tables)],
+    [5, () => swapNames(chance, tables)],
+    [5, () => takeOverName(chance, tables)],
   ])
   return change()
 }
@@ -395,15 +403,21 @@ function changeUser(chance: Chance, tables: PolicyTables): PolicyChange[] {
   if (tables.users.length === 0) return []
   const user = { ...chance.pick(tables.users) }
   const free = LOGINS.filter((login) => !tables.users.some(({ username }) => username === login))
-  const change = chance.pick(['active', 'superuser', 'general', 'name'])
+  const change = chance.pick(['active', 'superuser', 'general', 'name', 'anonymous'])
   if (change === 'active') {
     user.isActive = !user.isActive
     user.isDeleted = !user.isActive && !user.isAnonymous && chance.happens(0.3)
   }
   if (change === 'superuser') user.isSuperuser = !user.isSuperuser && !user.isAnonymous
   if (change === 'general') user.generalPermissions = user.generalPermissions.length > 0 ? [] : ['can_browse']
+  if (change === 'anonymous') user.isAnonymous = mayBeAnonymous(tables, user) && !user.isAnonymous
   if (change === 'name') user.username = chance.pick(free)
   return set('user', tables.users, user)
+}
+
+/** The database keeps to one anonymous user, who is no superuser. */
+function mayBeAnonymous(tables: PolicyTables, user: UserState): boolean {
+  return !user.isSuperuser && !tables.users.some(({ id, isAnonymous }) => isAnonymous && id !== user.id)
 }
 
 function changeGroup(chance: Chance, tables: PolicyTables): PolicyChange[] {
@@ -424,9 +438,19 @@ function swapNames(chance: Chance, tables: PolicyTables): PolicyChange[] {
   ]
 }
 
+/** A user or group goes, and another takes its name, in one transaction. */
+function takeOverName(chance: Chance, tables: PolicyTables): PolicyChange[] {
+  const isUser = chance.happens(0.5)
+  const [gone, heir] = chance.shuffled<UserState | GroupState>(isUser ? tables.users : tables.groups)
+  if (!gone || !heir) return []
+  const removed = remove(chance, tables, isUser ? 'user' : 'group', gone.id)
+  if ('username' in gone)
+    return [...removed, ...set('user', tables.users, { ...(heir as UserState), username: gone.username })]
+  return [...removed, ...set('group', tables.groups, { ...(heir as GroupState), name: gone.name })]
+}
+
 function addParent(chance: Chance, tables: PolicyTables): PolicyChange[] {
-  const free = (rows: readonly { id: number }[]) =>
-    [1, 2, 3, 4, 5, 6, 7, 8, 9, 33, 123].filter((taken) => !rows.some(({ id }) => id === taken))
+  const free = (rows: readonly { id: number }[]) => IDS.filter((taken) => !rows.some(({ id }) => id === taken))
   const kind = chance.pick(['user', 'group', 'project'])
   if (kind === 'project' && tables.projects.length < 4) {
     return set('project', tables.projects, { id: chance.pick(free(tables.projects)), title: 'new' })
@@ -455,18 +479,20 @@ function withoutAnonymousSuperuser(change: PolicyChange): PolicyChange {
   return change
 }
 
-/** A user, group or project goes, and with it what refers to it. */
 function removeParent(chance: Chance, tables: PolicyTables): PolicyChange[] {
   const kind = chance.pick(['user', 'group', 'project'] as const)
   const rows: { id: number }[] = tables[`${kind}s`]
-  if (rows.length < 2) return []
-  const { id } = chance.pick(rows)
+  return rows.length < 2 ? [] : remove(chance, tables, kind, chance.pick(rows).id)
+}
+
+/** A user, group or project goes, and with it what refers to it. */
+function remove(chance: Chance, tables: PolicyTables, kind: 'user' | 'group' | 'project', id: number): PolicyChange[] {
   const refers = (row: MembershipState | GrantState) => row[`${kind}Id`] === id
   const children = [
     ...tables.grants.filter(refers).map((row) => take('grant', tables.grants, row)),
     ...tables.memberships.filter(refers).map((row) => take('membership', tables.memberships, row)),
   ]
-  const parent = removeRow(kind, rows, id)
+  const parent = removeRow(kind, tables[`${kind}s`], id)
   return chance.happens(0.5) ? [parent, ...children] : [...children, parent]
 }
 
