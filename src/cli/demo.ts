@@ -52,7 +52,8 @@ async function serveLaboratory(parts: Parts, removeFolder: () => Promise<void>):
     throw new DemoError(`${config.dataDir} holds data already: give the demo an empty DATA_DIR`)
   await keeper.start()
   const laboratory = await makeLaboratory(parts)
-  const app = await buildApp(parts)
+  // A slow machine may take its time here.
+  const app = await buildApp(parts, { eventLoopDelay: 0 })
   try {
     const url = await app.listen({ host: config.host, port: config.port })
     const close = async () => {

@@ -1,6 +1,6 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import t from 'tap'
@@ -40,21 +40,48 @@ function run(command: string, folder: string): Promise<string> {
   })
 }
 
+/** `gatehouse demo` as a process of its own, its temporary folder below `temporary`. */
+function demoProcess(temporary: string): ChildProcess & { stdout: NodeJS.ReadableStream } {
+  const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts')
+  return spawn(process.execPath, ['--import=tsx', main, 'demo'], {
+    env: {
+      ...process.env,
+      PORT: '0',
+      DATA_DIR: '',
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/not-asked',
+      TMPDIR: temporary,
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  }) as ChildProcess & { stdout: NodeJS.ReadableStream }
+}
+
+async function printedUntil(stream: NodeJS.ReadableStream, end: string): Promise<string> {
+  let printed = ''
+  for await (const chunk of stream) {
+    printed += chunk
+    if (printed.includes(end)) return printed
+  }
+  throw new Error(`the demo ended, having printed: ${printed}`)
+}
+
 t.test('the four commands that the demo prints get the answers that it promises', async (t) => {
-  const before = demoFolders()
-  const demo = await startDemo(config, undefined, silent)
-  t.teardown(() => demo.close())
-  const folder = t.testdir(hasCurl() ? {} : { curl: STAND_IN })
-  if (!hasCurl()) execFileSync('chmod', ['+x', join(folder, 'curl')])
-  const promises = promisesOf(demo.text)
+  const folder = t.testdir({ tmp: {}, bin: hasCurl() ? {} : { curl: STAND_IN } })
+  if (!hasCurl()) execFileSync('chmod', ['+x', join(folder, 'bin', 'curl')])
+  const demo = demoProcess(join(folder, 'tmp'))
+  t.teardown(() => demo.kill('SIGKILL'))
+  const exited = once(demo, 'exit')
+  const promises = promisesOf(await printedUntil(demo.stdout, 'Ctrl-C ends the demo'))
   t.equal(promises.length, 4)
-  for (const { command, answer } of promises) t.equal(await run(command, folder), answer, command)
+  for (const { command, answer } of promises) t.equal(await run(command, join(folder, 'bin')), answer, command)
   t.same(
     promises.map(({ answer }) => JSON.parse(answer).allowed),
     [true, false, true, true],
   )
-  await demo.close()
-  t.same(demoFolders(), before, 'its temporary folder is gone')
+
+  demo.kill('SIGINT')
+  t.same(await exited, [0, null], 'Ctrl-C ends it well')
+  const left = readdirSync(join(folder, 'tmp')).filter((name) => name.startsWith('gatehouse-demo-'))
+  t.same(left, [], 'and its temporary folder is gone')
 })
 
 t.test('the demo does not touch a folder that holds data already', async (t) => {
@@ -64,7 +91,3 @@ t.test('the demo does not touch a folder that holds data already', async (t) => 
   t.ok(existsSync(dataDir), 'a folder that was given stays')
   await t.rejects(startDemo(config, dataDir, silent), DemoError)
 })
-
-function demoFolders(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith('gatehouse-demo-'))
-}
