@@ -86,7 +86,7 @@ t.test('hostile names', async (t) => {
         t.equal(
           await service.allowed({ ...check, object: { creator: 'bystander' } }, revision),
           false,
-          JSON.stringify(name),
+          encodeURIComponent(name),
         )
       }
       t.match(await service.expect(200, 'GET', `/v1/users/${bystander.id}`), { username: 'bystander' })
@@ -116,7 +116,7 @@ t.test('hostile names', async (t) => {
           t.match(
             problem,
             { code: 'invalid-request', errors: [{ pointer: `/${field}`, detail: reason }] },
-            JSON.stringify(name),
+            encodeURIComponent(name),
           )
         }
       }
