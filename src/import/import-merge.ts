@@ -91,13 +91,17 @@ export function emptiedUser(user: Fields): Fields {
 }
 
 /**
- * What the source says of a user it has dropped: an account that nobody touched here is emptied; one that was changed
- * here keeps what was changed, but may do nothing any more. The anonymous user has to stay.
+ * What the source says of a user it has dropped: an account that nobody touched here is emptied, and so is one that was
+ * only deactivated here; one that was changed here keeps what was changed, but may do nothing any more. The anonymous
+ * user has to stay.
  */
 export function droppedUser(base: Fields, here: Fields): Fields {
   if (base.isAnonymous === true) return { ...base, generalPermissions: [] }
-  const touched = Object.keys(base).some((field) => field !== 'lastLoginAt' && !sameValue(base[field], here[field]))
-  return touched ? { ...base, isActive: false, isSuperuser: false, generalPermissions: [] } : emptiedUser(base)
+  const powerless: Fields = { ...base, isActive: false, isSuperuser: false, generalPermissions: [] }
+  const isTouched = Object.keys(base).some((field) => {
+    return field !== 'lastLoginAt' && !sameValue(base[field], here[field]) && !sameValue(powerless[field], here[field])
+  })
+  return isTouched ? powerless : emptiedUser(base)
 }
 
 /** The whole row stays as it is here. */
