@@ -79,7 +79,7 @@ const PLANTS: Record<string, [file: string, text: string][]> = {
   'casbin-has-its-owners': [['src/decision/planted-casbin.ts', "import '@casbin/expression-eval'"]],
   'typeorm-stays-in-storage': [['src/account/planted-typeorm.ts', "import 'typeorm'"]],
   'pg-stays-in-database': [['src/account/planted-pg.ts', "import type { Pool } from 'pg'"]],
-  'fastify-stays-at-the-edge': [['src/account/planted-fastify.ts', "import '@fastify/helmet'"]],
+  'fastify-stays-at-the-edge': [['src/account/planted-fastify.ts', "import '@fastify/swagger'"]],
   'typebox-stays-in-schemas': [['src/account/planted-typebox.ts', "import { Type } from 'typebox'"]],
   'prom-client-stays-in-metrics': [['src/http/planted-prom.ts', "import 'prom-client'"]],
   'only-the-command-line-makes-a-log': [['src/account/planted-pino.ts', "import 'pino'"]],
@@ -106,9 +106,7 @@ t.test('each import rule bites when a forbidden import is planted', async (t) =>
   const rules: { name: string }[] = require(join(project, '.dependency-cruiser.cjs')).forbidden
   t.same(Object.keys(PLANTS).sort(), rules.map(({ name }) => name).sort(), 'every rule has a plant')
   for (const { name } of rules) {
-    // A dead module is reported from where it should have been reached.
     const [[planted = ''] = []] = PLANTS[name] ?? []
-    const place = name === 'everything-is-reached-from-main' ? 'src/main.ts' : planted
-    t.ok(caught.has(`${name} in ${place}`), `${name} catches ${planted}`)
+    t.ok(caught.has(`${name} in ${planted}`), `${name} catches ${planted}`)
   }
 })
