@@ -1,5 +1,4 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import underPressure from '@fastify/under-pressure'
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { groupRoutes } from './account/group-routes.ts'
 import type { GroupService } from './account/group-service.ts'
@@ -9,7 +8,6 @@ import { checkRoutes } from './decision/check-routes.ts'
 import { reverseLookupRoutes } from './decision/reverse-lookup-routes.ts'
 import type { Snapshot } from './decision/snapshot.ts'
 import type { SnapshotKeeper } from './decision/snapshot-keeper.ts'
-import { DomainError } from './errors.ts'
 import { requireAccess } from './http/authenticate.ts'
 import { STATIC_HEADERS } from './http/headers.ts'
 import { healthRoutes } from './http/health.ts'
@@ -18,6 +16,7 @@ import { closeIdleConnections, LIMITS, type Limits } from './http/limits.ts'
 import { Metrics, measureRoutes, metricsRoutes } from './http/metrics.ts'
 import { refuseUnknownRoutes } from './http/not-found.ts'
 import { describeRoutes } from './http/openapi.ts'
+import { refuseOverload } from './http/overload.ts'
 import { sendParserProblem, sendProblem } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { refuseUnknownParameters, validatorCompiler } from './http/validator.ts'
@@ -106,16 +105,6 @@ function shell(log: FastifyBaseLogger, limits: Limits): FastifyInstance {
     done()
   })
   return app
-}
-
-function refuseOverload(app: FastifyInstance, { eventLoopDelay, loadCheckInterval }: Limits): void {
-  app.register(underPressure, {
-    maxEventLoopDelay: eventLoopDelay,
-    sampleInterval: loadCheckInterval,
-    pressureHandler: () => {
-      throw new DomainError('overloaded', 'the event loop is late')
-    },
-  })
 }
 
 function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metrics): void {

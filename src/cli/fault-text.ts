@@ -21,8 +21,8 @@ const TOLD = [
 
 /** What a command prints of the fault that ended it: a sentence where it is the user's to mend, else all we know. */
 export function faultText(error: unknown): string {
-  if (error instanceof DomainError && error.faults.length > 0) {
-    return `${error.message}: ${error.faults.map(({ pointer, detail }) => `${pointer.replace('/', '')} ${detail}`).join('; ')}`
+  if (error instanceof DomainError && error.code === 'invalid-request' && error.faults.length > 0) {
+    return error.faults.map(({ pointer, detail }) => `${pointer.replace('/', '')} ${detail}`).join('; ')
   }
   if (TOLD.some((kind) => error instanceof kind)) return (error as Error).message
   const { code, address, port } = error as { code?: string; address?: string; port?: number }

@@ -20,7 +20,7 @@ export type Limits = {
   timeCheckInterval: number
   /** How long an idle connection is kept. */
   keepAliveTime: number
-  /** Mean delay of the event loop above which requests are refused, looked at every `loadCheckInterval`. */
+  /** Delay of the event loop above which, time and again, requests are refused; looked at every `loadCheckInterval`. */
   eventLoopDelay: number
   loadCheckInterval: number
 }
@@ -34,7 +34,7 @@ export const LIMITS: Limits = {
   timeCheckInterval: 30_000,
   keepAliveTime: 72_000,
   eventLoopDelay: 1000,
-  loadCheckInterval: 1000,
+  loadCheckInterval: 500,
 }
 
 const IDLE_CHECK_INTERVAL_MS = 50
