@@ -1,5 +1,6 @@
 import closeWithGrace from 'close-with-grace'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import type { Parts } from '../compose.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { packageVersion } from '../http/openapi.ts'
 import { commandLog, type Terminal, withParts } from './command-parts.ts'
@@ -8,6 +9,7 @@ import { faultText } from './fault-text.ts'
 import { importCatmaid } from './import-catmaid.ts'
 import { migrateDatabase } from './migrate.ts'
 import { openapiYaml } from './openapi.ts'
+import { policyLiveTest } from './policy-live-test.ts'
 import { policyTest } from './policy-test.ts'
 import { serve } from './serve.ts'
 import { createServiceKey, type ServiceKeyScopes } from './service-key.ts'
@@ -127,12 +129,25 @@ function addPolicyCommands(program: Command, { config, terminal, done }: Surroun
     .description('the rules in model.conf and policies/')
     .command('test')
     .description('run the cases in policies/tests/ against the policy as it is written')
+    .option(
+      '--live <checks>',
+      'ask so many random checks about the database instead, of the index and of Casbin',
+      count,
+    )
     .option('--json', 'print what a program reads')
-    .action(async (options) => done(await policyTest(config(), options, terminal.out)))
+    .action(async (options) => {
+      const live = (parts: Parts) => policyLiveTest(parts, options, terminal)
+      done(await (options.live === undefined ? policyTest(config(), options, terminal.out) : withParts(config(), live)))
+    })
   program
     .command('openapi')
     .description('print the description of the HTTP interface (OpenAPI 3.1, YAML)')
     .action(async () => terminal.out((await openapiYaml()).trimEnd()))
+}
+
+function count(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above zero.')
+  return Number(text)
 }
 
 function scopesIn(text: string): ServiceKeyScopes {

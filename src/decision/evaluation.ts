@@ -256,7 +256,7 @@ function enforcerOf(snapshot: Snapshot): () => FullEnforcer {
   let made: { enforcer: FullEnforcer; generation: number } | undefined
   return () => {
     if (made?.generation !== snapshot.generation) {
-      made = { enforcer: new FullEnforcer(snapshot), generation: snapshot.generation }
+      made = { enforcer: FullEnforcer.over(snapshot), generation: snapshot.generation }
     }
     return made.enforcer
   }

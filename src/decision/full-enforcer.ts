@@ -1,4 +1,4 @@
-import { DefaultRoleManager, EnforceContext, Enforcer, newModelFromString } from 'casbin'
+import { type Adapter, DefaultRoleManager, EnforceContext, Enforcer, type Model, newModelFromString } from 'casbin'
 import { SUPERUSER } from './candidates.ts'
 import type { ObjectContext } from './matcher-compiler.ts'
 import { matcherFunctions } from './matcher-functions.ts'
@@ -20,30 +20,47 @@ export type CasbinQuestion = {
  * Casbin's own enforcer over every rule of a snapshot: what the index is held against, and what decides where the index
  * may not narrow. Slow by nature: each question scans every rule.
  *
- * Rules go in as cells, never as text, and each is a list of its own; the enforcer never sees a database.
+ * Rules go in as cells, never as text, and each is a list of its own; Casbin never writes.
  */
 export class FullEnforcer {
   readonly #enforcer = new Enforcer()
   readonly #requestFields: readonly string[]
 
-  constructor(snapshot: Snapshot) {
-    const { model } = snapshot
-    this.#requestFields = model.requestFields
-    const casbinModel = newModelFromString(model.text)
+  /** @param casbinModel the snapshot's model with every rule and link in it; facts come from the snapshot */
+  private constructor(snapshot: Snapshot, casbinModel: Model) {
+    this.#requestFields = snapshot.model.requestFields
     this.#enforcer.setModel(casbinModel)
-    const policy = casbinModel.model.get('p')?.get('p')
-    for (const rule of ruleRows(snapshot)) policy?.policy.push(model.ruleFields.map((field) => rule[field]))
-    const links = casbinModel.model.get('g')
-    for (const [key, rows] of [
-      ['g', linkRows(snapshot)],
-      ['g2', model.implications.map(({ from, to }) => [from, to])],
-    ] as const) {
-      const assertion = links?.get(key)
-      if (assertion !== undefined) assertion.rm = roleManager(rows)
-    }
+    const implications = snapshot.model.implications.map(({ from, to }) => [from, to])
+    linkUp(casbinModel, 'g', casbinModel.model.get('g')?.get('g')?.policy ?? [])
+    linkUp(casbinModel, 'g2', implications)
     const functions = matcherFunctions(snapshot, (sub, dom, now) => this.allowsToken(sub, dom, now))
     // WHY not awaited: Casbin declares these asynchronous, but they do their work before they return.
     for (const [name, call] of Object.entries(functions)) void this.#enforcer.addFunction(name, call as never)
+  }
+
+  /** Casbin over the rules and links that the snapshot holds. */
+  static over(snapshot: Snapshot): FullEnforcer {
+    const casbinModel = newModelFromString(snapshot.model.text)
+    addRules(casbinModel, snapshot, snapshot.model.rules)
+    addRules(casbinModel, snapshot, grantRules(snapshot))
+    addLinks(casbinModel, linkRows(snapshot))
+    return new FullEnforcer(snapshot, casbinModel)
+  }
+
+  /**
+   * Casbin over the rules of `policies/` and whatever a Casbin adapter loads: policy read a second way.
+   *
+   * @throws whatever the adapter throws
+   */
+  static async through(snapshot: Snapshot, adapter: Pick<Adapter, 'loadPolicy'>): Promise<FullEnforcer> {
+    const casbinModel = newModelFromString(snapshot.model.text)
+    addRules(casbinModel, snapshot, snapshot.model.rules)
+    addLinks(
+      casbinModel,
+      snapshot.model.links.map(({ from, to, dom }) => [from, to, dom]),
+    )
+    await adapter.loadPolicy(casbinModel)
+    return new FullEnforcer(snapshot, casbinModel)
   }
 
   /** The answer of the matcher `m` under the model's effect. @throws whatever Casbin throws */
@@ -63,9 +80,25 @@ export class FullEnforcer {
   }
 }
 
-/** The rules of `policies/` as they stand there, then the grants by id: an effect of priority goes by this order. */
-function* ruleRows(snapshot: Snapshot): Generator<Record<(typeof RULE_FIELDS)[number], string>> {
-  yield* snapshot.model.rules
+type RuleCells = Record<(typeof RULE_FIELDS)[number], string>
+
+function addRules(casbinModel: Model, { model }: Snapshot, rules: Iterable<RuleCells>): void {
+  const assertion = casbinModel.model.get('p')?.get('p')
+  for (const rule of rules) assertion?.policy.push(model.ruleFields.map((field) => rule[field]))
+}
+
+function addLinks(casbinModel: Model, links: Iterable<string[]>): void {
+  const assertion = casbinModel.model.get('g')?.get('g')
+  for (const link of links) assertion?.policy.push(link)
+}
+
+function linkUp(casbinModel: Model, key: 'g' | 'g2', links: Iterable<readonly string[]>): void {
+  const assertion = casbinModel.model.get('g')?.get(key)
+  if (assertion !== undefined) assertion.rm = roleManager(links)
+}
+
+/** The grants by id; they follow the rules of `policies/`, and an effect of priority goes by this order. */
+function* grantRules(snapshot: Snapshot): Generator<RuleCells> {
   const grants = [...snapshot.grants.all()].sort((one, other) => one.grant.id - other.grant.id)
   for (const { project, principal, grant } of grants) {
     yield {
