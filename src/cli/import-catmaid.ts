@@ -1,40 +1,29 @@
 import type { Parts } from '../compose.ts'
-import { DatabaseError, migrate, pendingMigrations } from '../database/data-source.ts'
 import { readForeignDatabase } from '../database/foreign-database.ts'
 import { mapCatmaidSite } from '../import/catmaid-mapping.ts'
 import { readCatmaidSite } from '../import/catmaid-source-store.ts'
 import { type ImportReport, reportOf, reportText } from '../import/import-report.ts'
 import type { Progress } from '../import/import-service.ts'
+import type { Terminal } from './command-parts.ts'
 
 /** `from` is the URL of a CATMAID database; `json` asks for the report as a program reads it. */
 export type ImportCatmaidOptions = { from: string; dryRun?: boolean; json?: boolean }
 
-/** Where a command writes: its result, and beside it what happens meanwhile. */
-export type CommandOutput = { out: (text: string) => void; progress: (text: string) => void }
-
-const TERMINAL: CommandOutput = {
-  out: (text) => console.log(text),
-  progress: (text) => console.error(text),
-}
-
 /**
  * `gatehouse import catmaid`: brings a CATMAID database over into the configured one, or says what that would do.
  *
- * The schema of an embedded database is brought up to date first; that of a server is its operator's to migrate.
- *
  * @returns the exit code: 0 done, 1 refused because of collisions, 2 `from` is no address of a PostgreSQL database
- * @throws CatmaidSourceError, ForeignDatabaseError, DatabaseError with a message for the operator
+ * @throws CatmaidSourceError, ForeignDatabaseError with a message for the operator
  */
 export async function importCatmaid(
   options: ImportCatmaidOptions,
-  parts: Pick<Parts, 'config' | 'database' | 'imports'>,
-  { out, progress }: CommandOutput = TERMINAL,
+  parts: Pick<Parts, 'imports'>,
+  { out, progress }: Terminal,
 ): Promise<0 | 1 | 2> {
   if (!isPostgresUrl(options.from)) {
     progress('--from must be a URL like postgres://user@host:5432/catmaid')
     return 2
   }
-  await prepareSchema(parts)
   const report = await imported(options, parts, progress)
   out(options.json === true ? JSON.stringify(report, null, 2) : reportText(report).join('\n'))
   return report.refused ? 1 : 0
@@ -55,12 +44,6 @@ async function imported(
     ? await imports.preview(mapped)
     : await imports.run(mapped, { caller: 'command:import', requestId: null }, progressLine(progress))
   return reportOf(outcome, mapped.notBrought, { dryRun })
-}
-
-async function prepareSchema({ config, database }: Pick<Parts, 'config' | 'database'>): Promise<void> {
-  if (config.databaseUrl === undefined) await migrate(database.dataSource)
-  const pending = await pendingMigrations(database.dataSource)
-  if (pending.length > 0) throw new DatabaseError('the database is not up to date: run `gatehouse migrate` first')
 }
 
 const progressLine =
