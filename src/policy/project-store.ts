@@ -32,8 +32,8 @@ export class PgProjectStore implements ProjectReader, ProjectStore {
 
   async add(project: NewProject): Promise<Project> {
     await this.#manager.query('SELECT pg_advisory_xact_lock($1)', [PROJECT_IDS_LOCK])
+    if (project.id !== undefined) return this.#addWithId(project.id, project.title)
     const { identifiers, generatedMaps } = await this.#manager.insert(Projects, project)
-    if (project.id !== undefined) await this.#manager.query(MOVE_SEQUENCE, [project.id])
     return shown({ ...project, ...identifiers[0], ...generatedMaps[0] } as ProjectRow)
   }
 
@@ -52,7 +52,19 @@ export class PgProjectStore implements ProjectReader, ProjectStore {
     await this.#manager.delete(Projects, { id })
     return counts ?? { memberships: 0, grants: 0 }
   }
+
+  async #addWithId(id: number, title: string): Promise<Project> {
+    const [row] = await this.#manager.query<ProjectRow[]>(ADD_WITH_ID, [id, title])
+    if (row === undefined) throw new Error('an inserted project was not given back')
+    await this.#manager.query(MOVE_SEQUENCE, [id])
+    return shown(row)
+  }
 }
+
+/** TypeORM leaves an id out that the database could make. */
+const ADD_WITH_ID = `
+  INSERT INTO projects (id, title) VALUES ($1, $2) RETURNING id, title, created_at AS "createdAt"
+`
 
 /** Never moves it back; it is no part of the transaction, so a gap may stay when the transaction fails. */
 const MOVE_SEQUENCE = `
