@@ -39,7 +39,8 @@ export async function casbinReference(
   }
 }
 
-type Row = { ptype: string; cells: string[] }
+/** One rule or link as Casbin holds it. */
+export type Row = { ptype: string; cells: string[] }
 
 function rowsAdapter(rows: readonly Row[]): Adapter {
   const refuse = () => Promise.reject(new Error('the reference only reads'))
@@ -74,7 +75,8 @@ function tokensOf(model: Model, key: 'r' | 'p'): string[] {
   return (model.model.get(key)?.get(key)?.tokens ?? []).map((token) => token.replace(/^[rp]_/, ''))
 }
 
-function tableRows(model: Model, tables: PolicyTables): Row[] {
+/** The cells of grants, memberships and superusers, in the order of the model. */
+export function tableRows(model: Model, tables: PolicyTables): Row[] {
   const order = tokensOf(model, 'p')
   const grants = [...tables.grants].sort((one, other) => one.id - other.id)
   const rules = grants.map((grant): Row => {
