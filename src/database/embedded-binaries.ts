@@ -24,17 +24,22 @@ export const SERVER_ENVIRONMENT = { PATH: '/usr/bin:/bin:/usr/sbin:/sbin', LC_AL
 const ELSEWHERE = 'set DATABASE_URL to use a PostgreSQL server instead'
 const execute = promisify(execFile)
 
+/** `native` is the folder of the package with the programs; copies go into the first of `parents` where they run. */
+export type BinaryPlaces = { native: string; parents: string[] }
+
 /**
  * The folder with `postgres` and `initdb` of the packaged PostgreSQL, runnable by `user`. Where the package itself
  * cannot be run (below a closed home folder, or because npm did not run its install script), a complete copy in the
  * system's folder for temporary files is, made once a version. Throws {@link EmbeddedPostgresError} when neither runs.
  */
-export async function embeddedBinaries(user: ServerUser): Promise<string> {
-  const native = packagedFolder()
+export async function embeddedBinaries(
+  user: ServerUser,
+  { native, parents }: BinaryPlaces = { native: packagedFolder(), parents: ['/var/tmp', tmpdir()] },
+): Promise<string> {
   let fault = await faultOfRunning(native, user)
   if (!fault) return join(native, 'bin')
   const name = `gatehouse-postgres-${await packageVersion(native)}-${process.platform}-${process.arch}-${process.getuid?.()}`
-  for (const parent of new Set(['/var/tmp', tmpdir()])) {
+  for (const parent of new Set(parents)) {
     if (!(await isSafeParent(parent))) continue
     const copy = await completeCopy(native, parent, name)
     fault = await faultOfRunning(copy, user)

@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { EmbeddedPostgresError, embeddedBinaries, SERVER_ENVIRONMENT } from './embedded-binaries.ts'
-import { EMBEDDED_NAME, makeCluster, makeFolder, ownFolder, runningServer, serverUser } from './embedded-cluster.ts'
+import {
+  EMBEDDED_NAME,
+  isRunning,
+  makeCluster,
+  makeFolder,
+  ownFolder,
+  runningServer,
+  serverUser,
+} from './embedded-cluster.ts'
 import { isLeased, joinLease, LEASED_SERVER, type Lease, newLease } from './embedded-lease.ts'
 
 /** How to reach the embedded server; the host is the folder of its Unix socket. */
@@ -30,6 +38,7 @@ export type EmbeddedOptions = {
 const PORT = 5432
 const POLL_MS = 20
 const PATIENCE_MS = 60_000
+const DOUBT_MS = 1000
 /** A path to a Unix socket holds no more bytes than this on any system we know. */
 const SOCKET_PATH_BYTES = 100
 /** The server's log starts anew when it is longer than this. */
@@ -122,27 +131,31 @@ function serverOf(folder: string, lease: Lease, joined: boolean): EmbeddedPostgr
     joined,
     async stop() {
       const used = await hasOtherClients(connection)
+      const pid = await runningServer(cluster)
       lease.release()
       socket.close()
-      if (!used) await ending(folder)
+      if (!used) await ending(folder, pid)
     },
   }
 }
 
 /** Waits for the server to stop, unless it turns out that somebody else holds a share in it. */
-async function ending(folder: string): Promise<void> {
-  const doubtful = Date.now() + 1000
+async function ending(folder: string, pid: number | undefined): Promise<void> {
+  const doubtful = Date.now() + DOUBT_MS
   while (isLeased(join(folder, 'lease'))) {
     if (Date.now() > doubtful) return
     await sleep(POLL_MS)
   }
   const deadline = Date.now() + PATIENCE_MS
   for (;;) {
-    const pid = await runningServer(join(folder, 'data'))
-    if (pid === undefined) return
-    if (Date.now() > deadline) process.kill(pid, 'SIGQUIT')
+    const running = await runningServer(join(folder, 'data'))
+    if (running === undefined) break
+    if (Date.now() > deadline) process.kill(running, 'SIGQUIT')
     await sleep(POLL_MS)
   }
+  // It gives up its lock a moment before it ends; where nobody collects ended processes, it never does altogether.
+  const ended = Date.now() + DOUBT_MS
+  while (pid !== undefined && isRunning(pid) && Date.now() < ended) await sleep(POLL_MS)
 }
 
 /** Watches a server process without keeping ours alive; takes its watcher along when it ends. */
