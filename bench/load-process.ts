@@ -75,8 +75,11 @@ function faultOf(shape: AnswerShape, status: number, body: string, expected: Exp
   if (status !== 200) return `answered ${status}: ${body.slice(0, 300)}`
   if (expected === 'any') return
   const found = decisionIn(shape, JSON.parse(body))
-  if (JSON.stringify(found) === JSON.stringify(expected)) return
-  return `answered ${JSON.stringify(found).slice(0, 200)}, not ${JSON.stringify(expected).slice(0, 200)}`
+  const [answers, right] = [[found].flat(), [expected].flat()]
+  if (answers.length !== right.length) return `answered ${answers.length} checks, not ${right.length}`
+  const place = right.findIndex((allowed, index) => answers[index] !== allowed)
+  if (place >= 0)
+    return `answered ${answers[place]}, not ${right[place]}${right.length > 1 ? `, to check ${place}` : ''}`
 }
 
 type Answered = { allowed: boolean; results: { allowed: boolean; actions: Record<string, string> }[] }

@@ -19,7 +19,7 @@ export function verdictsOf(measures: Measure[], sizes: number[]): Verdict[] {
     values,
     unit,
     aim: worded(aim, unit),
-    met: largest === STATED_FOR ? fits(median(values), aim) : null,
+    met: largest === STATED_FOR && values.length > 0 ? fits(median(values), aim) : null,
   })
   const [rate, cpu] = ['requests', 'server CPU a request']
   const decision = 'one decision, median'
