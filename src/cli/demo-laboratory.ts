@@ -83,7 +83,7 @@ export function demoQuestions({ projectId, tracersId, tracersGrantId, revision }
         reason: {
           code: 'not_creator_group',
           text:
-            `bruno may annotate in project ${projectId} (through group \`tracers\`, grant ${tracersGrantId} of can_annotate)` +
+            `bruno may annotate in project ${projectId} through group \`tracers\` (grant ${tracersGrantId})` +
             ', but ada created this object and bruno is not in group `ada`',
           grants: [through],
           missing: ['membership in group ada'],

@@ -8,7 +8,13 @@ import {
   MatcherContext,
   type ObjectContext,
 } from './matcher-compiler.ts'
-import { isMatcherFunction, MATCHER_FUNCTIONS, type MatcherFunction, matcherFunctions } from './matcher-functions.ts'
+import {
+  isMatcherFunction,
+  MATCHER_FUNCTIONS,
+  type MatcherFunction,
+  matcherFunctions,
+  type TokenRule,
+} from './matcher-functions.ts'
 import { alternativesOf, contains, type MatcherNode } from './matcher-syntax.ts'
 import type { Narrowing } from './narrowing.ts'
 import type { ProjectRecord, UserRecord } from './policy-records.ts'
@@ -33,6 +39,8 @@ export type ResolvedRequest = {
  */
 export type Witness = {
   onMatch(rule: MatchedRule): void
+  /** A rule that let the user write by token (D8). */
+  onTokenMatch(rule: MatchedRule): void
   onRefusedObject(index: number): void
   onObjectPath(index: number, alternative: MatcherNode): void
 }
@@ -45,12 +53,11 @@ export interface Evaluation {
 /** The evaluation that fits the model: over the index where the index may narrow, otherwise by Casbin in full. */
 export function evaluationOf(snapshot: Snapshot): Evaluation {
   const { effect, matcher } = snapshot.model
-  const tokenRule = tokenRuleOf(snapshot)
   if (effect === null || matcher.narrowing === null) return new FullEvaluation(snapshot)
-  return new IndexedEvaluation(snapshot, matcher.narrowing, matcherFunctions(snapshot, tokenRule))
+  return new IndexedEvaluation(snapshot, matcher.narrowing)
 }
 
-function tokenRuleOf(snapshot: Snapshot): (sub: string, dom: string, now: number) => boolean {
+function tokenRuleOf(snapshot: Snapshot, witness: () => Witness | null): TokenRule {
   const { tokenMatcher, effect } = snapshot.model
   if (tokenMatcher === null) return () => false
   if (tokenMatcher.narrowing === null || effect === null) return fullTokenRule(snapshot)
@@ -65,7 +72,8 @@ function tokenRuleOf(snapshot: Snapshot): (sub: string, dom: string, now: number
     context.r_act = 'can_annotate_with_token'
     context.r_via = 'token'
     context.r_now = now
-    const matched = rules.candidates.match(user, snapshot.projects.get(Number(dom)), context, null)
+    const onMatch = witness()?.onTokenMatch ?? null
+    const matched = rules.candidates.match(user, snapshot.projects.get(Number(dom)), context, onMatch)
     return rules.isGranted(matched) && rules.requestConditions.every(({ holds }) => holds(context))
   }
 }
@@ -116,9 +124,15 @@ class IndexedEvaluation implements Evaluation {
   readonly #context = new MatcherContext()
   readonly #wholeConditions: readonly RequestCondition[]
   readonly #objectConditions: readonly RequestCondition[]
+  /** Who listens to the decision at hand. */
+  #witness: Witness | null = null
 
-  constructor(snapshot: Snapshot, narrowing: Narrowing, functions: Record<string, MatcherFunction>) {
+  constructor(snapshot: Snapshot, narrowing: Narrowing) {
     this.#snapshot = snapshot
+    const functions = matcherFunctions(
+      snapshot,
+      tokenRuleOf(snapshot, () => this.#witness),
+    )
     this.#rules = new IndexedRules(snapshot, narrowing, functions)
     this.#wholeConditions = this.#rules.requestConditions.filter(({ ofObject }) => !ofObject)
     this.#objectConditions = this.#rules.requestConditions.filter(({ ofObject }) => ofObject)
@@ -127,6 +141,7 @@ class IndexedEvaluation implements Evaluation {
   decide(request: ResolvedRequest, witness: Witness | null): Decision {
     const context = this.#context
     this.#snapshot.asked(request.user, request.project)
+    this.#witness = witness
     context.r_sub = request.user.sub
     context.r_dom = request.dom
     context.r_act = request.permission
@@ -246,7 +261,7 @@ class FullEvaluation implements Evaluation {
   }
 }
 
-function fullTokenRule(snapshot: Snapshot): (sub: string, dom: string, now: number) => boolean {
+function fullTokenRule(snapshot: Snapshot): TokenRule {
   const enforcer = enforcerOf(snapshot)
   return (sub, dom, now) => enforcer().allowsToken(sub, dom, now)
 }

@@ -32,28 +32,32 @@ export type Explanation = {
  */
 export function explain(snapshot: Snapshot, request: CheckRequest, instant: number): Explanation {
   const matched: MatchedRule[] = []
+  const matchedToken: MatchedRule[] = []
   const refusedObjects: number[] = []
   const paths: { index: number; alternative: MatcherNode }[] = []
   const decision = decideWitnessed(snapshot, request, instant, {
     onMatch: (rule) => matched.push(rule),
+    onTokenMatch: (rule) => matchedToken.push(rule),
     onRefusedObject: (index) => refusedObjects.push(index),
     onObjectPath: (index, alternative) => paths.push({ index, alternative }),
   })
   const effect = decision.reason === 'denied' ? 'deny' : 'allow'
   const rules = matched.filter((rule) => effectOf(rule) === effect)
+  const named = decision.allowed ? [...rules, ...matchedToken] : rules
   const story: Story = {
     snapshot,
     request,
     code: decision.reason,
     userName: userOf(snapshot, request.user)?.username ?? String(request.user),
-    rules: rules.map(ruleText),
+    rules: rules.map((rule) => ruleText(rule, request.permission)),
+    tokenRules: matchedToken.map((rule) => ruleText(rule, 'can_annotate_with_token')),
     ownership: paths.map(({ index, alternative }) => ownershipText(snapshot, request, index, alternative)),
     refusedObjects,
     misses: nearMisses(snapshot, request, decision.reason, instant),
   }
   const { text, missing } = storyText(story)
   const { allowed, reason: code } = decision
-  return { allowed, revision: snapshot.revision, reason: { code, text, grants: rules.map(namedGrant), missing } }
+  return { allowed, revision: snapshot.revision, reason: { code, text, grants: named.map(namedGrant), missing } }
 }
 
 function effectOf(rule: MatchedRule): string {

@@ -1,7 +1,7 @@
 import type { MatchedRule } from './candidates.ts'
 import { type CheckRequest, type ObjectRef, type UserRef, userOf } from './decide.ts'
 import type { MatcherNode } from './matcher-syntax.ts'
-import { nameOf, placeOf } from './near-misses.ts'
+import { nameOf } from './near-misses.ts'
 import { UserRecord } from './policy-records.ts'
 import type { ReasonCode } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -14,6 +14,8 @@ export type Story = {
   userName: string
   /** The rules that matched with the effect that counted, in words. */
   rules: readonly string[]
+  /** The rules that let the user write by token (D8), in words. */
+  tokenRules: readonly string[]
   /** How each object may be edited, in words. */
   ownership: readonly string[]
   /** Places of the objects that may not be edited. */
@@ -43,9 +45,8 @@ type Teller = (story: Story) => { text: string; missing: string[] }
 
 const TELLERS: Record<ReasonCode, Teller> = {
   allowed: (story) => {
-    const token = story.request.via === 'token' && story.request.permission !== 'can_browse'
-    const parts = [mayText(story), ...(token ? ['may write by token there'] : []), ...story.ownership]
-    return { text: parts.join(', and '), missing: [] }
+    const byToken = story.tokenRules.map((rule) => `may write by token there ${rule}`).slice(0, 1)
+    return { text: [mayText(story), ...byToken, ...story.ownership].join(', and '), missing: [] }
   },
   unknown_user: ({ request }) => ({
     text: request.user === null ? 'there is no anonymous user' : `there is no user ${quoted(request.user)}`,
@@ -64,7 +65,7 @@ const TELLERS: Record<ReasonCode, Teller> = {
     missing: [],
   }),
   denied: (story) => ({
-    text: `${story.userName} is refused ${story.request.permission} in project ${story.request.project} by ${listed(story.rules)}`,
+    text: `${story.userName} is refused ${story.request.permission} in project ${story.request.project} ${listed(story.rules)}`,
     missing: ['removal of what refuses it'],
   }),
   anonymous_not_admitted: ({ request, userName }) =>
@@ -132,7 +133,7 @@ function notInGroup(snapshot: Snapshot, request: CheckRequest, group: string, us
   const record = snapshot.groupNamed(group)
   if (record === undefined) return `there is no group \`${group}\``
   const elsewhere = userOf(snapshot, request.user)?.memberships.find((membership) => membership.group === record)
-  if (elsewhere !== undefined) return `${userName} is in group \`${group}\` in ${placeOf(elsewhere)} only`
+  if (elsewhere !== undefined) return `${userName} is in group \`${group}\` in project ${elsewhere.dom} only`
   return `${userName} is not in group \`${group}\``
 }
 
@@ -158,27 +159,26 @@ function objectsOf({ object, objects }: CheckRequest): readonly ObjectRef[] {
 }
 
 function mayText(story: Story): string {
-  return `${story.userName} may ${deedOf(story)}${story.rules.length === 0 ? '' : ` (${listed(story.rules)})`}`
+  return [story.userName, 'may', deedOf(story), ...(story.rules.length === 0 ? [] : [listed(story.rules)])].join(' ')
 }
 
 function deedOf({ request }: Story): string {
   return `${DEEDS[request.permission] ?? request.permission} project ${request.project}`
 }
 
-/** A matched rule in a person's words. */
-export function ruleText(matched: MatchedRule): string {
+/** A matched rule in a person's words: how it gives, or refuses, the permission that was asked for. */
+export function ruleText(matched: MatchedRule, asked: string): string {
   if (matched.source === 'file') {
-    return matched.rule.sub === 'role:superuser' ? 'as superuser' : `rule ${matched.rule.place}`
+    return matched.rule.sub === 'role:superuser' ? 'as superuser' : `by rule ${matched.rule.place}`
   }
   const { id, principal, permission } = matched
-  return principal instanceof UserRecord
-    ? `grant ${id} of ${permission}`
-    : `through ${nameOf(principal)}, grant ${id} of ${permission}`
+  const grant = permission === asked ? `grant ${id}` : `grant ${id} of ${permission}`
+  return principal instanceof UserRecord ? `by ${grant}` : `through ${nameOf(principal)} (${grant})`
 }
 
 function listed(rules: readonly string[]): string {
   const shown = rules.slice(0, MOST_OBJECTS)
-  return rules.length > shown.length ? `${shown.join(', ')} and ${rules.length - shown.length} more` : shown.join(', ')
+  return [...shown, ...(rules.length > shown.length ? [`${rules.length - shown.length} more`] : [])].join(' and ')
 }
 
 function quoted(value: UserRef): string {

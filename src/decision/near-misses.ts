@@ -1,6 +1,6 @@
 import { type CheckRequest, userOf } from './decide.ts'
-import { NO_HOLDING } from './grant-table.ts'
-import { countsIn, EVERYWHERE, type GroupRecord, type ProjectRecord, UserRecord } from './policy-records.ts'
+import { type Grant, NO_HOLDING } from './grant-table.ts'
+import { countsIn, type GroupRecord, type ProjectRecord, UserRecord } from './policy-records.ts'
 import { PERMISSIONS } from './policy-state.ts'
 import type { ReasonCode } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -8,44 +8,33 @@ import type { Snapshot } from './snapshot.ts'
 /** At most so many near misses are told of each kind; a person reads them. */
 const MOST = 3
 
+type Principal = UserRecord | GroupRecord
+/** Where, when and for which permission a grant was looked for in vain. */
+type Search = { snapshot: Snapshot; project: ProjectRecord; permission: string; instant: number }
+
 /**
  * What came nearest to an allow when a grant was missing (`no_grant`, `token_not_granted`): grants whose time is not
  * now, grants of a group that the user is in elsewhere only, groups that have the grant, what the user does hold here.
  */
 export function nearMisses(snapshot: Snapshot, request: CheckRequest, reason: ReasonCode, instant: number): string[] {
-  const permission = reason === 'token_not_granted' ? 'can_annotate_with_token' : request.permission
   if (reason !== 'no_grant' && reason !== 'token_not_granted') return []
   const user = userOf(snapshot, request.user)
   const project = snapshot.projects.get(request.project)
   if (user === undefined || project === undefined) return []
-  const own = [user, ...groupsIn(user, project.dom)]
-  const elsewhere = user.memberships.filter((membership) => !countsIn(membership, project.dom))
+  const permission = reason === 'token_not_granted' ? 'can_annotate_with_token' : request.permission
+  const search: Search = { snapshot, project, permission, instant }
+  const here = user.memberships.filter((membership) => countsIn(membership, project.dom))
+  const own = [user, ...here.map(({ group }) => group)]
   return [
-    ...own.flatMap((principal) => outOfTime(snapshot, project, principal, permission, instant)).slice(0, MOST),
-    ...elsewhere
-      .filter(({ group }) => holds(snapshot, project, group, permission))
-      .slice(0, MOST)
-      .map(
-        ({ group, dom }) =>
-          `${user.username} is in group \`${group.name}\`, which has ${permission} here, but only in project ${dom}`,
-      ),
-    ...deniedTokens(snapshot, project, own, permission),
-    ...heldHere(snapshot, user, project, own),
-    ...groupsThatHold(snapshot, user, project, permission),
+    ...own.flatMap((principal) => outOfTime(search, principal)).slice(0, MOST),
+    ...memberElsewhere(search, user).slice(0, MOST),
+    ...own.flatMap((principal) => refusals(search, principal)).slice(0, MOST),
+    ...heldHere(search, user, own),
+    ...groupsThatHold(search, user),
   ]
 }
 
-function groupsIn(user: UserRecord, dom: string): GroupRecord[] {
-  return user.memberships.filter((membership) => countsIn(membership, dom)).map(({ group }) => group)
-}
-
-function outOfTime(
-  snapshot: Snapshot,
-  project: ProjectRecord,
-  principal: UserRecord | GroupRecord,
-  permission: string,
-  instant: number,
-): string[] {
+function outOfTime({ snapshot, project, permission, instant }: Search, principal: Principal): string[] {
   return grantsOf(snapshot, project, principal)
     .filter((grant) => grant.permission === permission && grant.effect === 'allow')
     .flatMap(({ id, validFrom, validUntil }) => {
@@ -56,60 +45,56 @@ function outOfTime(
     })
 }
 
-/** D8 fails by a deny as well as by a missing grant. */
-function deniedTokens(
-  snapshot: Snapshot,
-  project: ProjectRecord,
-  principals: readonly (UserRecord | GroupRecord)[],
-  permission: string,
-): string[] {
-  return principals.flatMap((principal) =>
-    grantsOf(snapshot, project, principal)
-      .filter((grant) => grant.permission === permission && grant.effect === 'deny')
-      .map(({ id }) => `grant ${id} refuses ${permission} to ${nameOf(principal)}`),
-  )
+function memberElsewhere(search: Search, user: UserRecord): string[] {
+  const { project, permission } = search
+  return user.memberships
+    .filter((membership) => !countsIn(membership, project.dom) && holds(search, membership.group, permission))
+    .map(
+      ({ group, dom }) =>
+        `${user.username} is in ${nameOf(group)}, which has ${permission} here, but only in project ${dom}`,
+    )
 }
 
-function heldHere(
-  snapshot: Snapshot,
-  user: UserRecord,
-  project: ProjectRecord,
-  principals: readonly (UserRecord | GroupRecord)[],
-): string[] {
-  const held = PERMISSIONS.filter((permission) =>
-    principals.some((principal) => holds(snapshot, project, principal, permission)),
-  )
+/** D8 fails by a denial as well as by a missing grant. */
+function refusals({ snapshot, project, permission, instant }: Search, principal: Principal): string[] {
+  return grantsOf(snapshot, project, principal)
+    .filter((grant) => grant.permission === permission && grant.effect === 'deny' && isInForce(grant, instant))
+    .map(({ id }) => `grant ${id} refuses ${permission} to ${nameOf(principal)}`)
+}
+
+function heldHere(search: Search, user: UserRecord, own: readonly Principal[]): string[] {
+  const held = PERMISSIONS.filter((permission) => own.some((principal) => holds(search, principal, permission)))
   return held.length === 0 ? [] : [`${user.username} holds ${held.join(', ')} here`]
 }
 
-function groupsThatHold(snapshot: Snapshot, user: UserRecord, project: ProjectRecord, permission: string): string[] {
+function groupsThatHold(search: Search, user: UserRecord): string[] {
   const found: string[] = []
-  for (const group of snapshot.groups.values()) {
+  for (const group of search.snapshot.groups.values()) {
     if (found.length === MOST) break
     const isMember = user.memberships.some((membership) => membership.group === group)
-    if (!isMember && holds(snapshot, project, group, permission)) found.push(`\`${group.name}\``)
+    if (!isMember && holds(search, group, search.permission)) found.push(`\`${group.name}\``)
   }
   if (found.length === 0) return []
-  return [`members of ${found.length === 1 ? 'group' : 'groups'} ${found.join(', ')} have ${permission} here`]
+  return [`members of ${found.length === 1 ? 'group' : 'groups'} ${found.join(', ')} have ${search.permission} here`]
 }
 
-function holds(snapshot: Snapshot, project: ProjectRecord, principal: UserRecord | GroupRecord, permission: string) {
+function holds({ snapshot, project, instant }: Search, principal: Principal, permission: string): boolean {
   return grantsOf(snapshot, project, principal).some(
-    (grant) => grant.permission === permission && grant.effect === 'allow',
+    (grant) => grant.permission === permission && grant.effect === 'allow' && isInForce(grant, instant),
   )
 }
 
-function grantsOf({ grants }: Snapshot, project: ProjectRecord, principal: UserRecord | GroupRecord) {
+/** D3: the end is not part of the time. */
+function isInForce({ validFrom, validUntil }: Grant, instant: number): boolean {
+  return (validFrom === null || validFrom <= instant) && (validUntil === null || instant < validUntil)
+}
+
+function grantsOf({ grants }: Snapshot, project: ProjectRecord, principal: Principal): Grant[] {
   const holding = grants.holding(project.ordinal, principal.ordinal)
   return holding === NO_HOLDING ? [] : [...grants.grants(holding)]
 }
 
 /** A principal in a person's words. */
-export function nameOf(principal: UserRecord | GroupRecord): string {
+export function nameOf(principal: Principal): string {
   return principal instanceof UserRecord ? principal.username : `group \`${principal.name}\``
-}
-
-/** Where a membership counts, in a person's words. */
-export function placeOf({ dom }: { dom: string }): string {
-  return dom === EVERYWHERE ? 'every project' : `project ${dom}`
 }

@@ -58,7 +58,9 @@ export function usersOf(
     if (!decide(snapshot, request, instant).allowed) continue
     const matched: MatchedRule[] = []
     const onMatch = (rule: MatchedRule) => void matched.push(rule)
-    decideWitnessed(snapshot, request, instant, { onMatch, onRefusedObject: () => {}, onObjectPath: () => {} })
+    const deaf = () => {}
+    const witness = { onMatch, onTokenMatch: onMatch, onRefusedObject: deaf, onObjectPath: deaf }
+    decideWitnessed(snapshot, request, instant, witness)
     const grants = matched.map(namedGrant).filter(({ effect }) => effect === 'allow')
     found.push({ id, username: snapshot.users.get(id)?.username ?? '', grants })
   }
