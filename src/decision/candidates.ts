@@ -1,5 +1,5 @@
 import { ALL_PERMISSIONS, NO_HOLDING } from './grant-table.ts'
-import { LinkGraph } from './link-graph.ts'
+import { LinkGraph, type RowLinks } from './link-graph.ts'
 import type { MatcherContext } from './matcher-compiler.ts'
 import type { Narrowing } from './narrowing.ts'
 import type { FileRule } from './policy-model.ts'
@@ -23,6 +23,17 @@ export type MatchedRule =
 /** Asked of a rule in hand, whose fields stand in the context: does it match? */
 type RuleTest = (context: MatcherContext) => boolean
 
+/** What the rows of a snapshot link a user to: groups by memberships of exactly this domain, and superusers. */
+export function rowLinksOf(snapshot: Snapshot): RowLinks {
+  return (name, dom) => {
+    const user = snapshot.user(name)
+    if (user === undefined) return []
+    const subs = user.memberships.filter((membership) => membership.dom === dom).map(({ group }) => group.sub)
+    if (user.isSuperuser && dom === EVERYWHERE) subs.push(SUPERUSER)
+    return subs
+  }
+}
+
 /**
  * Hands a matcher only the rules that can match a request: those of the user, of what the user is linked to, on that
  * project (or on every project), with a permission that satisfies the asked one.
@@ -39,7 +50,7 @@ export class Candidates {
     this.#snapshot = snapshot
     this.#narrowing = narrowing
     this.#test = test
-    this.#links = new LinkGraph(snapshot.model.links)
+    this.#links = new LinkGraph(snapshot.model.links, rowLinksOf(snapshot))
     for (const rule of snapshot.model.rules) {
       if (rule.dom === EVERYWHERE && !narrowing.everyProjectRules) continue
       this.#fileRules.set(rule.sub, [...(this.#fileRules.get(rule.sub) ?? []), rule])
@@ -118,9 +129,7 @@ export class Candidates {
       ...(this.#narrowing.linksInProject ? [wanted] : []),
     ]
     for (const dom of domains) {
-      const direct = user.memberships.filter((membership) => membership.dom === dom).map(({ group }) => group.sub)
-      if (dom === EVERYWHERE && user.isSuperuser) direct.push(SUPERUSER)
-      for (const sub of this.#links.reachedFrom([user.sub, ...direct], dom)) subs.add(sub)
+      for (const sub of this.#links.reachedFrom([user.sub], dom)) subs.add(sub)
     }
     return subs
   }

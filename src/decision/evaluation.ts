@@ -1,4 +1,4 @@
-import { ALLOW, Candidates, DENY, type Matched, type MatchedRule } from './candidates.ts'
+import { ALLOW, Candidates, DENY, type Matched, type MatchedRule, rowLinksOf } from './candidates.ts'
 import { FullEnforcer } from './full-enforcer.ts'
 import { LinkGraph } from './link-graph.ts'
 import {
@@ -223,17 +223,10 @@ function all(conditions: readonly Condition[]): Condition {
 
 /** `g` and `g2` as a condition asks them where the index did not take the condition over. */
 function linkFunctionsOf(snapshot: Snapshot): LinkFunctions {
-  const links = new LinkGraph(snapshot.model.links)
+  const links = new LinkGraph(snapshot.model.links, rowLinksOf(snapshot))
   const implications = new LinkGraph(snapshot.model.implications)
   return {
-    g: (from, to, dom) => {
-      if (from === to) return true
-      const user = snapshot.user(from)
-      const direct =
-        user?.memberships.filter((membership) => membership.dom === dom).map(({ group }) => group.sub) ?? []
-      if (user?.isSuperuser && dom === '*') direct.push('role:superuser')
-      return links.reachedFrom([from, ...direct], dom).has(to)
-    },
+    g: (from, to, dom) => links.reachedFrom([from], dom).has(to),
     g2: (from, to) => implications.reachedFrom([from], '').has(to),
   }
 }

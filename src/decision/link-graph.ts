@@ -1,5 +1,8 @@
 import type { FileLink } from './policy-model.ts'
 
+/** The names that a name is linked to within a domain. */
+export type RowLinks = (name: string, dom: string) => readonly string[]
+
 /**
  * Links from name to name, as the files in `policies/` write them (`g` by project, `g2`).
  *
@@ -8,14 +11,18 @@ import type { FileLink } from './policy-model.ts'
  */
 export class LinkGraph {
   readonly #links = new Map<string, string[]>()
+  readonly #rows: RowLinks
 
-  constructor(links: readonly FileLink[]) {
+  /** @param rows what a name is linked to beside the files, by rows of the database; a file may link on to a user */
+  constructor(links: readonly FileLink[], rows: RowLinks = () => []) {
+    this.#rows = rows
     for (const { from, to, dom } of links) {
       const key = keyOf(from, dom)
       this.#links.set(key, [...(this.#links.get(key) ?? []), to])
     }
   }
 
+  /** Do the files link nothing? */
   get isEmpty(): boolean {
     return this.#links.size === 0
   }
@@ -25,6 +32,7 @@ export class LinkGraph {
     const reached = new Set(names)
     for (const name of reached) {
       for (const next of this.#links.get(keyOf(name, dom)) ?? []) reached.add(next)
+      for (const next of this.#rows(name, dom)) reached.add(next)
     }
     return reached
   }

@@ -185,6 +185,28 @@ t.test('links of its own: a group within a group, a user made superuser', async 
   await agreesWithCasbin(t, policy)
 })
 
+t.test('a link to a user goes on through what the database links that user to, denies and superuser too', async (t) => {
+  const policy = withRules('g, user:2, user:3, *', 'g, user:9, user:6, *', 'g, user:4, user:3, 1')
+  const may = (user: string, more: Partial<RuleCase>) =>
+    answer(policy, { ...more, request: { user, project: 1, permission: 'can_browse' } })
+  const members: RuleCase['members'] = [['bob', 'tracers']]
+  t.equal(may('alice', { members, grants: [['group:tracers', 'can_browse', 1]] }), 'allowed')
+  t.equal(
+    may('alice', {
+      members,
+      grants: [
+        ['alice', 'can_browse', 1],
+        ['group:tracers', 'can_browse', 1, { deny: true }],
+      ],
+    }),
+    'denied',
+  )
+  t.equal(may('nine', {}), 'allowed', 'user 6 is a superuser')
+  t.equal(may('carol', { members, grants: [['group:tracers', 'can_browse', 1]] }), 'no_grant', 'other domains')
+  t.equal(may('carol', { members: [['bob', 'tracers', 1]], grants: [['group:tracers', 'can_browse', 1]] }), 'allowed')
+  await agreesWithCasbin(t, policy)
+})
+
 t.test('conditions of its own, of the rule and of the request, beside those that the index takes over', async (t) => {
   const own = [
     'p.eft != "deny"',

@@ -114,7 +114,7 @@ function slower(
   return `explanation or full evaluation differ: ${said({ tables, request, instant, engine, explained, allowed })}`
 }
 
-/** Where the engine and Casbin's own Enforcer differ over an edited policy text; null where they agree. */
+/** Where the engine, or its explanation, differs from Casbin's own Enforcer over an edited policy; null where not. */
 export async function differenceFromCasbin(
   { policy, tables, snapshot }: Comparison,
   checks: readonly RandomCheck[],
@@ -122,7 +122,10 @@ export async function differenceFromCasbin(
   const casbin = await casbinReference(policy, tables)
   for (const { request, instant } of checks) {
     const engine = engineDecides(snapshot, request, instant)
-    if (casbin.allows(request, instant) !== engine.allowed) return said({ tables, request, instant, engine })
+    const explained = explain(snapshot, request, instant)
+    if (casbin.allows(request, instant) !== engine.allowed || explained.reason.code !== engine.reason) {
+      return said({ tables, request, instant, engine, explained })
+    }
   }
   return null
 }
