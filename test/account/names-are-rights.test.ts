@@ -95,7 +95,8 @@ t.test('names are rights', async (t) => {
     await group('occupied')
     for (const confirmEditRights of [false, true]) {
       const body = { username: 'occupied', confirmEditRights }
-      t.match(await service.expect(409, 'PATCH', `/v1/users/${id}`, body), { code: 'name-taken' })
+      const taken = { code: 'name-taken', errors: [{ pointer: '/username' }] }
+      t.match(await service.expect(409, 'PATCH', `/v1/users/${id}`, body), taken)
     }
     t.match(await groupNamed('with group'), { name: 'with group' })
   })

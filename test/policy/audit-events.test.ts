@@ -141,8 +141,13 @@ t.test('the audit trail', async (t) => {
     t.ok(since.every((event: { occurredAt: string }) => event.occurredAt >= cut))
     t.ok(until.every((event: { occurredAt: string }) => event.occurredAt <= cut))
     t.same(await list(`until=${started}&action=user.create`), [])
+    await service.query(`INSERT INTO audit_events (occurred_at, caller, action, target, revision)
+      VALUES ('2020-01-01T00:00:00Z', 'command:test', 'user.create', 'user:1', 1)`)
+    t.equal((await list('from=2020-01-01T00:00:00Z&until=2020-01-01T00:00:00.001Z')).length, 1)
+    t.same(await list('until=2020-01-01T00:00:00Z'), [])
+    t.same(await list('from=2020-01-01T00:00:00.001Z&until=2020-01-02T00:00:00Z'), [])
     const oldest = await list('sort=id')
-    t.same(oldest, all.toReversed())
+    t.same(oldest.slice(0, -1), all.toReversed())
   })
 
   t.test('the trail comes in pages that hold every event once, while new ones arrive', async (t) => {

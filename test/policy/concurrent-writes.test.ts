@@ -1,5 +1,8 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
-import { administration } from '../harness/administration.ts'
+import { administration, administrationOf } from '../harness/administration.ts'
+import { connected } from '../harness/server.ts'
+import { testService } from '../harness/service.ts'
 
 const CLIENTS = 8
 const WRITES_A_CLIENT = 60
@@ -85,3 +88,55 @@ t.test('many writers on the same few things get answers that make sense, and lea
        (SELECT revision FROM policy_change_sets)`,
   )
 })
+
+t.test('nothing is given to a user, or on a project, that another transaction is about to delete', async (t) => {
+  const service = await testService(t)
+  const { call, expect, query } = administrationOf(t, service)
+  const group = await expect(201, 'POST', '/v1/groups', { name: 'lab' })
+  const waiting = async () => {
+    const rows = await query(`SELECT FROM pg_stat_activity
+      WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'`)
+    return rows.length > 0
+  }
+  const cases: [string, string, (ids: { user: number; project: number }) => [string, string, object?], number][] = [
+    ['user', 'grant', ({ user, project }) => ['POST', `/v1/projects/${project}/grants`, grantTo(user)], 400],
+    [
+      'user',
+      'set of grants',
+      ({ user, project }) => ['PUT', `/v1/projects/${project}/grants/user/${user}`, ALLOWED],
+      404,
+    ],
+    ['user', 'membership', ({ user }) => ['PUT', `/v1/groups/${group.id}/members/${user}`], 404],
+    ['user', 'maintainership', ({ user }) => ['PUT', `/v1/groups/${group.id}/maintainers/${user}`], 404],
+    ['user', 'change', ({ user }) => ['PATCH', `/v1/users/${user}`, { isActive: true }], 404],
+    ['project', 'grant', ({ user, project }) => ['POST', `/v1/projects/${project}/grants`, grantTo(user)], 404],
+    [
+      'project',
+      'limited membership',
+      ({ user, project }) => ['PUT', `/v1/groups/${group.id}/members/${user}?project=${project}`],
+      400,
+    ],
+  ]
+  for (const [index, [deleted, given, request, status]] of cases.entries()) {
+    const user = (await expect(201, 'POST', '/v1/users', { username: `user ${index}` })).id
+    const project = (await expect(201, 'POST', '/v1/projects', { title: 'p' })).id
+    await connected(service.databaseUrl, async (client) => {
+      await client.query('BEGIN')
+      await client.query(DELETION[deleted] ?? '', [deleted === 'user' ? user : project])
+      let ended = false
+      const writing = call(...request({ user, project })).finally(() => {
+        ended = true
+      })
+      while (!ended && !(await waiting())) await wait(5)
+      await client.query('COMMIT')
+      t.equal((await writing).status, status, `${given} of a ${deleted}`)
+    })
+  }
+})
+
+const ALLOWED = { permissions: ['can_browse'] }
+const grantTo = (user: number) => ({ principal: { type: 'user', id: user }, permission: 'can_browse' })
+const DELETION: Record<string, string> = {
+  user: 'UPDATE users SET is_active = false, deleted_at = now() WHERE id = $1',
+  project: 'DELETE FROM projects WHERE id = $1',
+}

@@ -220,6 +220,14 @@ t.test('grants over HTTP', async (t) => {
       ['can_annotate', 'can_browse', 'can_fork', 'can_fork', 'can_import'],
     )
     t.equal(second.nextCursor, null)
+    const seen: string[] = []
+    let cursor = ''
+    do {
+      const page = await service.expect(200, 'GET', `${path}?limit=1&sort=-permission${cursor}`)
+      seen.push(page.items[0].permission)
+      cursor = page.nextCursor === null ? '' : `&cursor=${page.nextCursor}`
+    } while (cursor !== '')
+    t.same(seen, ['can_import', 'can_fork', 'can_fork', 'can_browse', 'can_annotate'], 'equal ones are not skipped')
   })
 
   t.test('a grant of another project is not found through this one', async (t) => {
