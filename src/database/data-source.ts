@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { DataSource } from 'typeorm'
+import { DataSource, type Logger as TypeOrmLogger } from 'typeorm'
 import { type ConnectionOptions, connectionOptions } from './connection.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
 import { entities } from './entities.ts'
@@ -13,6 +13,16 @@ const MIGRATIONS = [Policy1763800000001, ChangeFeed1763800000002, CasbinRule1763
 
 const OLDEST_SERVER = 15
 const MIGRATION_LOCK = 7_318_501
+
+/** WHY: TypeORM's own writes failures to standard output, where results and log lines go; errors say all of it. */
+const SILENT: TypeOrmLogger = {
+  log: () => undefined,
+  logMigration: () => undefined,
+  logQuery: () => undefined,
+  logQueryError: () => undefined,
+  logQuerySlow: () => undefined,
+  logSchemaBuild: () => undefined,
+}
 
 /** An open database. `connection` is for connections beside the pool, such as the one that listens. */
 export type Database = {
@@ -55,6 +65,7 @@ async function connect(connection: ConnectionOptions, log: Pick<Logger, 'warn'>)
     synchronize: false,
     entities,
     migrations: MIGRATIONS,
+    logger: SILENT,
     migrationsTransactionMode: 'all',
     // Whatever is given here wins over the same option in TypeORM's own words, which know no `types`.
     extra: { ...connection, max: 10 },
