@@ -174,12 +174,16 @@ const deactivation = (deactivated: boolean): Pick<UserFields, 'deactivatedAt' | 
     ? { deactivatedAt: new Date().toISOString(), deactivationReason: 'admin' }
     : { deactivatedAt: null, deactivationReason: null }
 
-/** Of what is given, what differs from how the user is; hostile names of an import may so be sent back as they are. */
+/**
+ * Of what is given, what differs from how the user is; hostile names of an import may so be sent back as they are. To
+ * deactivate what an import left inactive is a change too: from then on no import may reactivate it.
+ */
 function changesOf(user: User, given: Omit<UserPatch, 'confirmEditRights'>): Partial<UserFields> {
   const changes: Partial<UserFields> = Object.fromEntries(
     Object.entries(given).filter(([name, value]) => String(value) !== String(user[name as keyof User])),
   )
-  return changes.isActive === undefined ? changes : { ...changes, ...deactivation(!changes.isActive) }
+  const deactivates = given.isActive === false && user.deactivationReason !== 'admin'
+  return changes.isActive === true || deactivates ? { ...changes, ...deactivation(deactivates) } : changes
 }
 
 async function refuseUnfitting(users: UserStore, user: User, changes: Partial<UserFields>): Promise<void> {

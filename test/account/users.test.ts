@@ -127,6 +127,13 @@ t.test('users over HTTP', async (t) => {
     t.ok(awake.revision > asleep.revision)
   })
 
+  t.test('to deactivate what an import left inactive is a deactivation made here', async (t) => {
+    const { id } = await makeUser(service, 'imported-idle')
+    await service.query(`UPDATE users SET is_active = false, deactivation_reason = 'import' WHERE id = $1`, [id])
+    const idle = await service.expect(200, 'PATCH', `/v1/users/${id}`, { isActive: false })
+    t.match(idle, { isActive: false, deactivationReason: 'admin', deactivatedAt: /Z$/ })
+  })
+
   t.test('the anonymous user can be renamed, opened and shut, but not deleted or made superuser', async (t) => {
     const [{ id }] = (await service.expect(200, 'GET', '/v1/users?isAnonymous=true')).items
     const path = `/v1/users/${id}`
