@@ -16,8 +16,7 @@ module.exports = {
     forbid(
       'everything-is-reached-from-main',
       { path: '^src/main[.]ts$' },
-      // The adapter is for Casbin tools that want our policy; the service itself never decides through it.
-      { path: '^src/', pathNot: '^src/policy/casbin-adapter[.]ts$', reachable: false },
+      { path: '^src/', reachable: false },
       'code that the command line never reaches is dead',
     ),
     forbid('imports-resolve', { path: '^src/' }, { couldNotResolve: true }),
