@@ -231,7 +231,10 @@ function linkFunctionsOf(snapshot: Snapshot): LinkFunctions {
   }
 }
 
-/** A model that cannot be narrowed soundly: Casbin itself is asked, over every rule. */
+/**
+ * A model that cannot be narrowed soundly: Casbin itself is asked, over every rule. It tells no reason, so a denial by
+ * whatever rule is `no_grant`.
+ */
 class FullEvaluation implements Evaluation {
   readonly #enforcer: () => FullEnforcer
 
@@ -239,8 +242,15 @@ class FullEvaluation implements Evaluation {
     this.#enforcer = enforcerOf(snapshot)
   }
 
-  decide({ user, project, dom, permission, objects, via, now }: ResolvedRequest, witness: Witness | null): Decision {
-    if (!isPermission(permission)) return DECISIONS.unknown_permission
+  decide(request: ResolvedRequest, witness: Witness | null): Decision {
+    const { user, project, permission } = request
+    if (isPermission(permission) && this.#allows(request, witness)) return DECISIONS.allowed
+    if (!user.isActive) return DECISIONS.inactive
+    if (project === undefined) return DECISIONS.unknown_project
+    return isPermission(permission) ? DECISIONS.no_grant : DECISIONS.unknown_permission
+  }
+
+  #allows({ user, dom, permission, objects, via, now }: ResolvedRequest, witness: Witness | null): boolean {
     const enforcer = this.#enforcer()
     let allowed = true
     for (const [at, obj] of objects.entries()) {
@@ -248,9 +258,7 @@ class FullEvaluation implements Evaluation {
       allowed = false
       if (obj.given) witness?.onRefusedObject(at)
     }
-    if (allowed) return DECISIONS.allowed
-    if (!user.isActive) return DECISIONS.inactive
-    return project === undefined ? DECISIONS.unknown_project : DECISIONS.no_grant
+    return allowed
   }
 }
 
