@@ -59,7 +59,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     const pid = await runningServer(join(folder, 'data'))
     if (pid === undefined) {
       const own = await start(folder, options.durable ?? true)
-      if (own) return serverOf(folder, own, false)
+      if (own) return serverOf(folder, own.lease, own.joined)
     }
     if (Date.now() > deadline) {
       throw new EmbeddedPostgresError(`another PostgreSQL (process ${pid}) holds ${folder}/data: stop it first`)
@@ -83,8 +83,11 @@ async function joinRunning(folder: string): Promise<Lease | undefined> {
   return undefined
 }
 
-/** Undefined when another server holds the cluster, be it for a moment only. */
-async function start(folder: string, durable: boolean): Promise<Lease | undefined> {
+/**
+ * Undefined when another server holds the cluster, be it for a moment only. Of two that start at once, the slower one
+ * may find the other's server answering before its own has given up; the lease is the same.
+ */
+async function start(folder: string, durable: boolean): Promise<{ lease: Lease; joined: boolean } | undefined> {
   const cluster = join(folder, 'data')
   const user = await serverUser(cluster)
   const bin = await embeddedBinaries(user)
@@ -104,7 +107,9 @@ async function start(folder: string, durable: boolean): Promise<Lease | undefine
   closeSync(watched)
   closeSync(log.descriptor)
   try {
-    if (await answers(cluster, () => end.fault === undefined)) return lease
+    if (await answers(cluster, () => end.fault === undefined)) {
+      return { lease, joined: (await runningServer(cluster)) !== server.pid }
+    }
   } catch (error) {
     lease.release()
     throw error
