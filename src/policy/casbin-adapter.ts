@@ -2,12 +2,13 @@ import type { Adapter, Model } from 'casbin'
 import type { DataSource } from 'typeorm'
 import typeormAdapter from 'typeorm-adapter'
 import { type ConnectionOptions, openClient } from '../database/connection.ts'
-import { readInBatches } from '../database/cursor.ts'
+import { type ColumnType, streamRows } from '../database/row-stream.ts'
 
 /** Where the view `casbin_rule` (migration 0003) keeps each field of a rule. */
 const FIELD_COLUMNS = ['sub', 'dom', 'act', 'eft', 'from', 'until']
 /** A link: member, group or role, domain. */
 const LINK_WIDTH = 3
+const CELLS: ColumnType[] = ['text', ...FIELD_COLUMNS.map((): ColumnType => 'text')]
 
 /** WHY the detour: typeorm-adapter declares its constructor private, for the sake of a factory that alters schemas. */
 const TypeOrmAdapter = typeormAdapter.default as unknown as new (options: {
@@ -58,7 +59,7 @@ export class PolicyAdapter extends TypeOrmAdapter {
     })
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-      await readInBatches(client, 'SELECT ptype, v0, v1, v2, v3, v4, v5 FROM casbin_rule', (rows) => {
+      await streamRows(client, 'SELECT ptype, v0, v1, v2, v3, v4, v5 FROM casbin_rule', CELLS, (rows) => {
         for (const [ptype, ...cells] of rows) read[ptype === 'p' ? 'rules' : 'links'].push(cells as string[])
       })
       await client.query('COMMIT')

@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm'
 import { type ConnectionOptions, openClient } from '../database/connection.ts'
-import { readInBatches } from '../database/cursor.ts'
-import type { ChangeSet, PolicyChange, PolicySource } from '../decision/policy-state.ts'
+import { type ColumnType, streamRows } from '../database/row-stream.ts'
+import { type ChangeSet, PERMISSIONS, type PolicyChange, type PolicySource } from '../decision/policy-state.ts'
 
 const CHANNEL = 'gatehouse_policy'
 
@@ -23,7 +23,9 @@ export class PolicySourceStore implements PolicySource {
     try {
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
       const { rows } = await client.query<{ revision: number }>('SELECT revision FROM policy_head')
-      for (const { sql, change } of TABLES) await readInBatches(client, sql, (batch) => receive(batch.map(change)))
+      for (const { sql, columns, change } of TABLES) {
+        await streamRows(client, sql, columns, (batch) => receive(batch.map(change)))
+      }
       await client.query('COMMIT')
       const [head] = rows
       if (!head) throw new Error('the row of policy_head is missing')
@@ -84,11 +86,14 @@ function changeSetsOf(rows: ChangeRow[]): ChangeSet[] {
 
 const EPOCH_MS = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`
 
+type TableReader = { sql: string; columns: ColumnType[]; change: (cells: unknown[]) => PolicyChange }
+
 /** How each table is read, and what a row of it says; in the order that the port promises. */
-const TABLES: { sql: string; change: (cells: unknown[]) => PolicyChange }[] = [
+const TABLES: TableReader[] = [
   {
-    sql: `SELECT id, username, is_active, is_superuser, is_anonymous, general_permissions, deleted_at IS NOT NULL
-      FROM users`,
+    sql: `SELECT id, username, is_active, is_superuser, is_anonymous, to_json(general_permissions)::text,
+      deleted_at IS NOT NULL FROM users`,
+    columns: ['int4', 'text', 'bool', 'bool', 'bool', 'json', 'bool'],
     change: ([id, username, isActive, isSuperuser, isAnonymous, generalPermissions, isDeleted]) =>
       ({
         kind: 'user',
@@ -98,29 +103,35 @@ const TABLES: { sql: string; change: (cells: unknown[]) => PolicyChange }[] = [
   },
   {
     sql: 'SELECT id, name FROM groups',
+    columns: ['int4', 'text'],
     change: ([id, name]) => ({ kind: 'group', id, state: { id, name } }) as PolicyChange,
   },
   {
     sql: 'SELECT id, title FROM projects',
+    columns: ['int4', 'text'],
     change: ([id, title]) => ({ kind: 'project', id, state: { id, title } }) as PolicyChange,
   },
   {
     sql: 'SELECT id, user_id, group_id, project_id FROM memberships',
+    columns: ['int4', 'int4', 'int4', 'int4'],
     change: ([id, userId, groupId, projectId]) =>
       ({ kind: 'membership', id, state: { id, userId, groupId, projectId } }) as PolicyChange,
   },
   {
-    sql: `SELECT id, user_id, group_id, project_id, permission, effect, ${EPOCH_MS('valid_from')},
-      ${EPOCH_MS('valid_until')} FROM grants`,
-    change: ([id, userId, groupId, projectId, permission, effect, validFrom, validUntil]) =>
-      ({
-        kind: 'grant',
-        id,
-        state: { id, userId, groupId, projectId, permission, effect, validFrom, validUntil },
-      }) as PolicyChange,
+    // A permission travels as its place in the list: shorter, and the same string each time once it is here.
+    sql: `SELECT id, user_id, group_id, project_id, array_position('{${PERMISSIONS.join()}}'::text[], permission),
+      effect = 'deny', ${EPOCH_MS('valid_from')}, ${EPOCH_MS('valid_until')} FROM grants`,
+    columns: ['int4', 'int4', 'int4', 'int4', 'int4', 'bool', 'int8', 'int8'],
+    change: ([id, userId, groupId, projectId, place, denies, validFrom, validUntil]) => {
+      const permission = PERMISSIONS[(place as number) - 1]
+      const effect = denies ? 'deny' : 'allow'
+      const state = { id, userId, groupId, projectId, permission, effect, validFrom, validUntil }
+      return { kind: 'grant', id, state } as PolicyChange
+    },
   },
   {
-    sql: `SELECT id, name, encode(key_hash, 'hex'), scopes FROM service_keys`,
+    sql: `SELECT id, name, encode(key_hash, 'hex'), to_json(scopes)::text FROM service_keys`,
+    columns: ['int4', 'text', 'text', 'json'],
     change: ([id, name, keyHash, scopes]) =>
       ({ kind: 'serviceKey', id, state: { id, name, keyHash, scopes } }) as PolicyChange,
   },
