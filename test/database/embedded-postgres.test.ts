@@ -76,6 +76,7 @@ function another(t: Test, folder: string, task = '', user: { uid?: number; gid?:
 }
 
 async function killed(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
   const exit = once(child, 'exit')
   child.kill('SIGKILL')
   await exit
