@@ -1,5 +1,5 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
 import { groupRoutes } from './account/group-routes.ts'
 import type { GroupService } from './account/group-service.ts'
 import { userRoutes } from './account/user-routes.ts'
@@ -9,15 +9,15 @@ import { reverseLookupRoutes } from './decision/reverse-lookup-routes.ts'
 import type { Snapshot } from './decision/snapshot.ts'
 import type { SnapshotKeeper } from './decision/snapshot-keeper.ts'
 import { requireAccess } from './http/authenticate.ts'
-import { STATIC_HEADERS } from './http/headers.ts'
+import { setHeaders } from './http/headers.ts'
 import { healthRoutes } from './http/health.ts'
 import { acceptJsonBodies } from './http/json-body.ts'
 import { closeIdleConnections, LIMITS, type Limits } from './http/limits.ts'
-import { Metrics, measureRoutes, metricsRoutes } from './http/metrics.ts'
+import { Metrics, measureRoutes, metricsRoutes, timeRequests } from './http/metrics.ts'
 import { refuseUnknownRoutes } from './http/not-found.ts'
 import { describeRoutes } from './http/openapi.ts'
 import { refuseOverload } from './http/overload.ts'
-import { sendParserProblem, sendProblem } from './http/problem.ts'
+import { problemGate, sendParserProblem } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { refuseUnknownParameters, validatorCompiler } from './http/validator.ts'
 import { auditEventRoutes } from './policy/audit-event-routes.ts'
@@ -50,6 +50,8 @@ export type App = FastifyInstance
 export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> = {}): Promise<App> {
   const limits = { ...LIMITS, ...changedLimits }
   const app = shell(parts.log, limits)
+  timeRequests(app)
+  setHeaders(app)
   closeIdleConnections(app)
   refuseUnknownRoutes(app)
   // The pages that describe the others come first: what follows holds from here on.
@@ -71,11 +73,11 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
 
 /** Fastify with its defaults put right: one kind of answer for every fault, nothing coerced, no log line a request. */
 function shell(log: FastifyBaseLogger, limits: Limits): FastifyInstance {
+  const sendProblem = problemGate(log)
   const app = fastify({
-    loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }),
-    // A child logger a request costs more than a check; what is logged names its request itself.
-    childLoggerFactory: (parent) => parent,
+    // Fastify's own logger costs each request more than a check does, even when it logs nothing. What is worth a line,
+    // the gate for problems logs.
+    logger: false,
     genReqId: requestIdOf,
     requestIdHeader: false,
     bodyLimit: limits.body,
@@ -100,10 +102,6 @@ function shell(log: FastifyBaseLogger, limits: Limits): FastifyInstance {
   app.setErrorHandler(sendProblem)
   app.setValidatorCompiler(validatorCompiler())
   acceptJsonBodies(app)
-  app.addHook('onRequest', (request, reply, done) => {
-    reply.headers(STATIC_HEADERS).header('x-request-id', request.id)
-    done()
-  })
   return app
 }
 

@@ -29,7 +29,8 @@ export async function serve(config: Config): Promise<void> {
     if (applied.length > 0) log.info({ migrations: applied }, 'brought the schema up to date')
     await parts.keeper.start()
     app = await buildApp(parts)
-    await app.listen({ host: config.host, port: config.port })
+    const address = await app.listen({ host: config.host, port: config.port })
+    log.info({ address }, 'listening')
   } catch (error) {
     ending.uninstall()
     await app?.close()

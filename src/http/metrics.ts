@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client'
@@ -120,15 +121,34 @@ export class RouteTally {
   }
 }
 
-/** Counts and times the answers of every route that is registered from here on. */
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** When its headers had arrived; monotonic milliseconds. */
+    receivedAt: number
+  }
+}
+
+/** Notes when each request arrived. */
+export function timeRequests(app: FastifyInstance): void {
+  app.decorateRequest('receivedAt', 0)
+  app.addHook('onRequest', (request, _reply, done) => {
+    request.receivedAt = performance.now()
+    done()
+  })
+}
+
+/**
+ * Counts and times the answers of every route that is registered from here on, until they are handed to the socket:
+ * waiting for them to be written would cost a check as much as deciding it.
+ */
 export function measureRoutes(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onRoute', (route: RouteOptions) => {
     const tally = metrics.route([route.method].flat().join(','), route.url)
-    const measured: RouteOptions['onResponse'] = (_request, reply, done) => {
-      tally.answered(reply.statusCode, reply.elapsedTime / 1000)
-      done()
+    const measured: RouteOptions['onSend'] = (request, reply, payload, done) => {
+      tally.answered(reply.statusCode, (performance.now() - request.receivedAt) / 1000)
+      done(null, payload)
     }
-    route.onResponse = [measured, ...[route.onResponse ?? []].flat()]
+    route.onSend = [measured, ...[route.onSend ?? []].flat()]
   })
 }
 

@@ -30,19 +30,21 @@ const PARSER_FAULTS: Record<string, { code: ProblemCode; detail: string }> = {
 
 /**
  * Answers with the problem that a fault is: the one place that chooses the status of an answer that is no success.
- * A fault that is neither ours nor the request's is logged here, once, with the id that the caller is shown.
+ * A fault that is neither ours nor the request's is logged, once, with the id that the caller is shown.
  */
-export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const fault = domainErrorOf(error)
-  const { status } = PROBLEMS[fault.code]
-  if (status >= 500) logFault(request.log, fault, request)
-  if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
-  return reply
-    .code(status)
-    .headers(STATIC_HEADERS)
-    .header('x-request-id', request.id)
-    .header('content-type', MEDIA_TYPE)
-    .send(JSON.stringify(problemOf(fault, request.id)))
+export function problemGate(log: FastifyBaseLogger) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const fault = domainErrorOf(error)
+    const { status } = PROBLEMS[fault.code]
+    if (status >= 500) logFault(log, fault, request)
+    if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+    return reply
+      .code(status)
+      .headers(STATIC_HEADERS)
+      .header('x-request-id', request.id)
+      .header('content-type', MEDIA_TYPE)
+      .send(JSON.stringify(problemOf(fault, request.id)))
+  }
 }
 
 /** Answers on the socket of a request that Node's parser gave up on, and closes it. */
