@@ -5,10 +5,12 @@ import type { GroupService } from './account/group-service.ts'
 import { userRoutes } from './account/user-routes.ts'
 import type { UserService } from './account/user-service.ts'
 import { checkRoutes } from './decision/check-routes.ts'
+import { decide } from './decision/decide.ts'
 import { reverseLookupRoutes } from './decision/reverse-lookup-routes.ts'
 import type { Snapshot } from './decision/snapshot.ts'
 import type { SnapshotKeeper } from './decision/snapshot-keeper.ts'
 import { requireAccess } from './http/authenticate.ts'
+import type { Administrators } from './http/enforce.ts'
 import { setHeaders } from './http/headers.ts'
 import { healthRoutes } from './http/health.ts'
 import { acceptJsonBodies } from './http/json-body.ts'
@@ -26,7 +28,7 @@ import { grantRoutes } from './policy/grant-routes.ts'
 import type { GrantService } from './policy/grant-service.ts'
 import { projectRoutes } from './policy/project-routes.ts'
 import type { ProjectService } from './policy/project-service.ts'
-import { ServiceKeyCallers } from './session/service-key-callers.ts'
+import { CredentialCallers, serviceKeyCaller } from './session/callers.ts'
 import { serviceKeyRoutes } from './session/service-key-routes.ts'
 import type { ServiceKeyService } from './session/service-key-service.ts'
 
@@ -57,7 +59,11 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
   // The pages that describe the others come first: what follows holds from here on.
   await describeRoutes(app, parts.config.publicUrl)
   refuseUnknownParameters(app)
-  requireAccess(app, new ServiceKeyCallers(() => parts.keeper.snapshot()))
+  requireAccess(
+    app,
+    new CredentialCallers(() => parts.keeper.snapshot(), [serviceKeyCaller]),
+    administrators(parts.keeper),
+  )
   const metrics = new Metrics(() => policyFigures(parts.keeper))
   measureRoutes(app, metrics)
   await app.register(healthRoutes, { readiness: () => parts.keeper.readiness() })
@@ -119,17 +125,23 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(auditEventRoutes, { auditEvents: parts.auditEvents })
 }
 
+/** Who may administer a project is asked of the engine that everybody else asks. */
+const administrators = (keeper: SnapshotKeeper): Administrators => ({
+  mayAdminister: (user, project, via) =>
+    decide(keeper.snapshot(), { user, project, permission: 'can_administer', via }, Date.now()).allowed,
+})
+
 function policyFigures(keeper: SnapshotKeeper) {
   const { ready, revision, ageSeconds } = keeper.readiness()
   if (revision === undefined || ageSeconds === undefined) return undefined
   return { revision, ageSeconds, rows: ready ? policyRows(keeper.snapshot()) : {} }
 }
 
-const policyRows = ({ users, groups, projects, grants, membershipCount, serviceKeys }: Snapshot) => ({
+const policyRows = ({ users, groups, projects, grants, membershipCount, credentials }: Snapshot) => ({
   user: users.size,
   group: groups.size,
   project: projects.size,
   membership: membershipCount,
   grant: grants.size,
-  'service key': serviceKeys.size,
+  'service key': credentials.serviceKeys.size,
 })

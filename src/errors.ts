@@ -6,6 +6,8 @@ export const PROBLEMS = {
   'two-credentials': { status: 400, title: 'More than one credential was sent' },
   unauthenticated: { status: 401, title: 'The caller is not known' },
   'insufficient-scope': { status: 403, title: 'The credential does not open this' },
+  'not-permitted': { status: 403, title: 'The user may not do this' },
+  'reauthentication-required': { status: 403, title: 'This takes a login of the last minutes' },
   'not-found': { status: 404, title: 'There is nothing here' },
   'method-not-allowed': { status: 405, title: 'This address does not answer to that method' },
   'name-taken': { status: 409, title: 'The name is taken' },

@@ -21,7 +21,7 @@ export type Laboratory = { projectId: number; tracersId: number; tracersGrantId:
 /** A question about the laboratory and the answer to expect, to the letter of the JSON. */
 export type DemoQuestion = { title: string; path: string; body: object; answer: object }
 
-const CONTEXT: WriteContext = { caller: 'command:demo', requestId: null }
+const CONTEXT: WriteContext = { caller: 'command:demo', requestId: null, inPerson: null }
 const ONE = { limit: 1, sort: 'id', descending: false, after: null } as const
 
 /**

@@ -42,7 +42,7 @@ async function imported(
   progress('comparing with what is here')
   const outcome = dryRun
     ? await imports.preview(mapped)
-    : await imports.run(mapped, { caller: 'command:import', requestId: null }, progressLine(progress))
+    : await imports.run(mapped, { caller: 'command:import', requestId: null, inPerson: null }, progressLine(progress))
   return reportOf(outcome, mapped.notBrought, { dryRun })
 }
 

@@ -19,7 +19,7 @@ export async function createServiceKey(
 ): Promise<0> {
   const { scopes, json } = options
   const { value, revision } = await withParts(config, ({ serviceKeys }) =>
-    serviceKeys.create({ caller: 'command:service-key', requestId: null }, { name, scopes }),
+    serviceKeys.create({ caller: 'command:service-key', requestId: null, inPerson: null }, { name, scopes }),
   )
   if (json === true) {
     out(JSON.stringify({ ...value, revision }, null, 2))

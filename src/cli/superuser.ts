@@ -7,7 +7,7 @@ import { type Terminal, withParts } from './command-parts.ts'
 export type SuperuserOptions = { email?: string; confirmEditRights?: boolean; json?: boolean }
 type Outcome = { user: User; revision: number | null; outcome: 'made' | 'promoted' | 'unchanged' }
 
-const CONTEXT = { caller: 'command:superuser', requestId: null }
+const CONTEXT = { caller: 'command:superuser', requestId: null, inPerson: null }
 
 /**
  * `gatehouse superuser create`: makes the user, or makes the user of that login a superuser.

@@ -7,9 +7,16 @@ import { Policy1763800000001 } from './migrations/0001-policy.ts'
 import { ChangeFeed1763800000002 } from './migrations/0002-change-feed.ts'
 import { CasbinRule1763800000003 } from './migrations/0003-casbin-rule.ts'
 import { Accounts1763800000004 } from './migrations/0004-accounts.ts'
+import { AccountsInPerson1763800000005 } from './migrations/0005-accounts-in-person.ts'
 
 /** Every migration there is, oldest first; one that was released is never changed. */
-const MIGRATIONS = [Policy1763800000001, ChangeFeed1763800000002, CasbinRule1763800000003, Accounts1763800000004]
+const MIGRATIONS = [
+  Policy1763800000001,
+  ChangeFeed1763800000002,
+  CasbinRule1763800000003,
+  Accounts1763800000004,
+  AccountsInPerson1763800000005,
+]
 
 const OLDEST_SERVER = 15
 const MIGRATION_LOCK = 7_318_501

@@ -30,6 +30,25 @@ export type GrantState = {
 /** `keyHash` is the SHA-256 of the key in lower-case hex. */
 export type ServiceKeyState = { id: number; name: string; keyHash: string; scopes: string[] }
 
+/** `tokenHash` is the SHA-256 of the token in lower-case hex; in force while the instant is before `expiresAt`. */
+export type ApiTokenState = {
+  id: number
+  userId: number
+  tokenHash: string
+  scopes: string[]
+  expiresAt: number | null
+}
+/** A key that access tokens are signed with from `activeFrom` on; `publicKey` is a JWK (RFC 7517). */
+export type SigningKeyState = {
+  id: number
+  kid: string
+  publicKey: Record<string, string>
+  activeFrom: number
+  publishedUntil: number | null
+}
+/** The end of the session of that id: its access tokens open nothing any more. */
+export type EndedSessionState = { id: number; endedAt: number }
+
 /** The seven permissions, in the order of DESIGN; a permission's place here is its bit in the grant table. */
 export const PERMISSIONS = [
   'can_administer',
@@ -43,7 +62,7 @@ export const PERMISSIONS = [
 export type Permission = (typeof PERMISSIONS)[number]
 export type Effect = 'allow' | 'deny'
 
-/** All rows of policy at one revision. */
+/** All rows of policy at one revision, as far as tests, benchmarks and policy test files make it up. */
 export type PolicyTables = {
   users: UserState[]
   groups: GroupState[]
@@ -62,6 +81,9 @@ export type PolicyChange =
   | Change<'membership', MembershipState>
   | Change<'grant', GrantState>
   | Change<'serviceKey', ServiceKeyState>
+  | Change<'apiToken', ApiTokenState>
+  | Change<'signingKey', SigningKeyState>
+  | Change<'endedSession', EndedSessionState>
 
 /** The changes that one transaction made, in their order. `changes: null`: a table was truncated, read everything. */
 export type ChangeSet = { revision: number; changes: PolicyChange[] | null }
@@ -70,7 +92,7 @@ export type ChangeSet = { revision: number; changes: PolicyChange[] | null }
 export interface PolicySource {
   /**
    * Reads all policy at one revision, in one consistent snapshot of the database; rows arrive in batches, in the order
-   * users, groups, projects, memberships, grants, service keys.
+   * users, groups, projects, memberships, grants, then credentials.
    */
   readAll(receive: (batch: PolicyChange[]) => void): Promise<{ revision: number }>
   /**

@@ -1,15 +1,9 @@
+import { Credentials, isCredentialChange } from './credentials.ts'
 import { GrantTable } from './grant-table.ts'
 import type { PolicyFacts } from './matcher-functions.ts'
 import type { PolicyModel } from './policy-model.ts'
 import { countsIn, EVERYWHERE, GroupRecord, ProjectRecord, UserRecord } from './policy-records.ts'
-import type {
-  GrantState,
-  MembershipState,
-  PolicyChange,
-  PolicyTables,
-  ServiceKeyState,
-  UserState,
-} from './policy-state.ts'
+import type { GrantState, MembershipState, PolicyChange, PolicyTables, UserState } from './policy-state.ts'
 
 /**
  * All policy at one revision, in memory, ready to decide.
@@ -24,8 +18,7 @@ export class Snapshot implements PolicyFacts {
   revision = 0
   /** Raised by every change, so that what was derived from the snapshot can tell that it is outdated. */
   generation = 0
-  /** Raised by every change of a service key. */
-  serviceKeyGeneration = 0
+  readonly credentials = new Credentials()
   readonly #users = new Map<number, UserRecord>()
   readonly #usersBySub = new Map<string, UserRecord>()
   readonly #usersByName = new Map<string, UserRecord>()
@@ -34,8 +27,6 @@ export class Snapshot implements PolicyFacts {
   readonly #projects = new Map<number, ProjectRecord>()
   readonly #projectsByDom = new Map<string, ProjectRecord>()
   readonly #memberOf = new Map<number, UserRecord>()
-  readonly #serviceKeys = new Map<string, ServiceKeyState>()
-  readonly #keyHashes = new Map<number, string>()
   readonly #principals: (UserRecord | GroupRecord)[] = []
   readonly #projectOrdinals: ProjectRecord[] = []
   #anonymous: UserRecord | undefined
@@ -62,10 +53,6 @@ export class Snapshot implements PolicyFacts {
   }
   get membershipCount(): number {
     return this.#memberOf.size
-  }
-  /** Service keys by the SHA-256 of the key, in lower-case hex. */
-  get serviceKeys(): ReadonlyMap<string, ServiceKeyState> {
-    return this.#serviceKeys
   }
   /** The one user marked anonymous. */
   get anonymous(): UserRecord | undefined {
@@ -124,6 +111,7 @@ export class Snapshot implements PolicyFacts {
     this.#checkReferences(changes)
     // Within one transaction the feed may name a row before the row it refers to (a cascade), so what is referred to
     // is put first and removed last.
+    for (const change of changes) if (isCredentialChange(change)) this.credentials.apply(change)
     for (const change of changes) if (change.state !== null) this.#put(change)
     for (const change of changes) this.#applyReference(change)
     for (const change of changes) if (change.state === null) this.#remove(change)
@@ -158,15 +146,11 @@ export class Snapshot implements PolicyFacts {
     } else if (change.kind === 'project') {
       const project = this.#projects.get(change.id) ?? this.#addProject(change.id)
       project.take(change.state)
-    } else if (change.kind === 'serviceKey') {
-      this.#removeServiceKey(change.id)
-      this.#serviceKeys.set(change.state.keyHash, change.state)
-      this.#keyHashes.set(change.id, change.state.keyHash)
-      this.serviceKeyGeneration += 1
     }
   }
 
   #putUser(state: UserState): void {
+    this.credentials.generation += 1
     const user = this.#users.get(state.id) ?? this.#addPrincipal(new UserRecord(state.id, this.#principals.length))
     this.#users.set(user.id, user)
     this.#usersBySub.set(user.sub, user)
@@ -229,6 +213,7 @@ export class Snapshot implements PolicyFacts {
     if (change.kind === 'user') {
       const user = this.#users.get(change.id)
       if (user === undefined) return
+      this.credentials.generation += 1
       this.#users.delete(user.id)
       this.#usersBySub.delete(user.sub)
       forget(this.#usersByName, user.username, user)
@@ -240,16 +225,7 @@ export class Snapshot implements PolicyFacts {
     } else if (change.kind === 'project') {
       this.#projectsByDom.delete(String(change.id))
       this.#projects.delete(change.id)
-    } else if (change.kind === 'serviceKey') {
-      this.#removeServiceKey(change.id)
-      this.serviceKeyGeneration += 1
     }
-  }
-
-  #removeServiceKey(id: number): void {
-    const keyHash = this.#keyHashes.get(id)
-    if (keyHash !== undefined) this.#serviceKeys.delete(keyHash)
-    this.#keyHashes.delete(id)
   }
 }
 

@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify'
 import { DomainError } from '../errors.ts'
 import type { WriteContext } from '../policy/policy-write.ts'
-import type { Access, Caller, Scope } from './access.ts'
+import type { Access, Caller } from './access.ts'
+import { type Administrators, refuseAccess } from './enforce.ts'
 
 export type { Caller } from './access.ts'
 
@@ -12,33 +13,38 @@ const MAX_REMEMBERED = 4096
 /** Who the credentials of callers belong to. */
 export interface Callers {
   /**
-   * How to find callers now: the same function until any credential changes.
+   * How to find callers now: the same function until any credential, or the account behind one, changes.
    *
    * @throws DomainError `snapshot-unavailable` when nobody can tell
    */
   current(): CallerLookup
 }
-/** Gives the caller that a token belongs to, or undefined when it is nobody's. */
-export type CallerLookup = (token: string) => Caller | undefined
+/** Gives the caller that a credential belongs to, or undefined when it is nobody's, or nobody's any more. */
+export type CallerLookup = (credential: string) => Caller | undefined
 
 /** What a service needs to know about the write that a request asks for. */
-export const writeContextOf = (request: FastifyRequest): WriteContext => ({
-  caller: request.caller.name,
-  requestId: request.id,
+export const writeContextOf = ({ caller, id }: FastifyRequest): WriteContext => ({
+  caller: caller.name,
+  requestId: id,
+  inPerson: caller.user === null || isSiteAdministrator(caller) ? null : caller.user.id,
 })
 
+/** May this caller administer the whole site? A superuser may with a session, or a token of scope `admin`. */
+const isSiteAdministrator = ({ scopes, user }: Caller): boolean =>
+  scopes.has('admin') && (user === null || user.isSuperuser)
+
 /**
- * Closes every route to callers without the scope that it declares, before its body is read. A route that declares
+ * Closes every route to whoever its declared access does not admit, before its body is read. A route that declares
  * nothing stops the start.
  */
-export function requireAccess(app: FastifyInstance, callers: Callers): void {
+export function requireAccess(app: FastifyInstance, callers: Callers, administrators: Administrators): void {
   // Set before any handler of a route that is not public; a public one has no caller to ask for.
   app.decorateRequest('caller', null as unknown as Caller)
   const remembered = rememberingCallers(callers)
   app.addHook('onRoute', (route: RouteOptions) => {
     const access = declaredAccess(route)
     if (access === 'public') return
-    route.onRequest = [admission(access.scope, remembered), ...[route.onRequest ?? []].flat()]
+    route.onRequest = [admission(access, remembered, administrators), ...[route.onRequest ?? []].flat()]
   })
 }
 
@@ -49,8 +55,8 @@ function declaredAccess({ config, method, url }: RouteOptions): Access {
 }
 
 /**
- * Callers by their whole `Authorization` header: checking a key anew each time costs more than the decision. Only
- * headers that were good are remembered, and none of them once any credential has changed.
+ * Callers by their whole `Authorization` header: checking a credential anew each time costs more than the decision.
+ * Only headers that were good are remembered, until they expire, and none of them once any credential has changed.
  */
 function rememberingCallers(callers: Callers): (header: string | undefined) => Caller {
   const remembered = new Map<string, Caller>()
@@ -62,7 +68,7 @@ function rememberingCallers(callers: Callers): (header: string | undefined) => C
       lookup = current
     }
     const known = header === undefined ? undefined : remembered.get(header)
-    if (known !== undefined) return known
+    if (known !== undefined && (known.user === null || Date.now() < known.expiresAt)) return known
     const caller = callerIn(header, current)
     if (remembered.size >= MAX_REMEMBERED) remembered.clear()
     if (header !== undefined) remembered.set(header, caller)
@@ -70,33 +76,44 @@ function rememberingCallers(callers: Callers): (header: string | undefined) => C
   }
 }
 
-/** The credential is taken from the header alone, never from the query string (RFC 6750, 5.3). */
+/**
+ * The credential is taken from the header alone, never from the query string (RFC 6750, 5.3); the scheme `Token` is the
+ * one that CATMAID's clients send.
+ */
 function callerIn(header: string | undefined, lookup: CallerLookup): Caller {
-  const [, token] = /^Bearer ([^\s,]+)$/i.exec(header ?? '') ?? []
-  if (token === undefined) throw withoutToken(header)
-  const caller = lookup(token)
+  const [, credential] = /^(?:Bearer|Token) ([^\s,]+)$/i.exec(header ?? '') ?? []
+  if (credential === undefined) throw withoutCredential(header)
+  const caller = lookup(credential)
   if (caller === undefined) throw new DomainError('unauthenticated', 'this credential is not, or no longer, known')
   return caller
 }
 
-function withoutToken(header: string | undefined): DomainError {
+function withoutCredential(header: string | undefined): DomainError {
   // Node joins the values of a header that was sent twice with a comma, which no credential holds.
   if (header?.includes(',')) return new DomainError('two-credentials', 'send one Authorization header')
-  if (/^Bearer( |$)/i.test(header ?? '')) return new DomainError('unauthenticated', 'the credential is malformed')
-  return new NoCredential('unauthenticated', 'send a service key: Authorization: Bearer gatehouse_key_…')
+  if (/^(Bearer|Token)( |$)/i.test(header ?? ''))
+    return new DomainError('unauthenticated', 'the credential is malformed')
+  return new NoCredential(
+    'unauthenticated',
+    'send a service key, an access token or an API token: Authorization: Bearer …',
+  )
 }
 
 /** Nothing was sent that could be wrong: the challenge then names no error (RFC 6750, 3.1). */
 class NoCredential extends DomainError {}
 
-function admission(scope: Scope, callerOf: (header: string | undefined) => Caller) {
+function admission(
+  access: Exclude<Access, 'public'>,
+  callerOf: (header: string | undefined) => Caller,
+  administrators: Administrators,
+) {
   return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
     try {
       const caller = callerOf(request.headers.authorization)
-      if (!caller.scopes.has(scope)) throw new DomainError('insufficient-scope', `this takes the scope ${scope}`)
+      refuseAccess(caller, access, request, administrators)
       request.caller = caller
     } catch (error) {
-      reply.header('www-authenticate', challengeOf(error, scope))
+      reply.header('www-authenticate', challengeOf(error, 'scope' in access ? access.scope : 'account'))
       done(error as Error)
       return
     }
@@ -111,7 +128,7 @@ const ERRORS: Record<string, string> = {
 }
 
 /** What a caller is told besides the problem (RFC 6750, 3); nothing when the fault is not the credential's. */
-function challengeOf(error: unknown, scope: Scope): string | undefined {
+function challengeOf(error: unknown, scope: string): string | undefined {
   if (error instanceof NoCredential) return REALM
   const name = error instanceof DomainError ? ERRORS[error.code] : undefined
   if (name === undefined) return undefined

@@ -30,4 +30,4 @@ export function setHeaders(app: FastifyInstance): void {
 }
 
 const isQuestion = ({ method, config }: RouteOptions) =>
-  method === 'POST' && typeof config?.access === 'object' && config.access.scope === 'check'
+  method === 'POST' && typeof config?.access === 'object' && 'scope' in config.access && config.access.scope === 'check'

@@ -23,7 +23,7 @@ export function acceptJsonBodies(app: FastifyInstance): void {
       return
     }
     const { access, batch } = request.routeOptions.config
-    const asking = typeof access === 'object' && access.scope === 'check'
+    const asking = typeof access === 'object' && 'scope' in access && access.scope === 'check'
     try {
       done(null, parsedJson(body as Buffer, { asking, batch: batch === true }))
     } catch (error) {

@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { PROBLEMS, type ProblemCode } from '../errors.ts'
+import type { Access } from './access.ts'
 import { Problem } from './problem-schemas.ts'
 
 /** What any operation can answer, whatever it does. */
@@ -62,6 +63,11 @@ export async function describeRoutes(app: FastifyInstance, publicUrl: string | u
             scheme: 'bearer',
             description: 'A service key: `gatehouse_key_` and 36 letters and digits, made with `service-key create`',
           },
+          user: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'A user in person: an access token (POST /v1/sessions) or an API token (`gatehouse_pat_…`)',
+          },
         },
       },
     },
@@ -103,16 +109,16 @@ function completeOperations(paths: Paths, routes: Map<string, RouteOptions>): Re
 
 function completeOperation(operation: Operation, route: RouteOptions, shared: Record<string, object>): void {
   const { access, problems = [] } = route.config ?? {}
-  const scope = typeof access === 'object' ? access.scope : undefined
-  operation.security = scope === undefined ? [] : [{ serviceKey: [scope] }]
-  if (scope !== undefined) {
-    operation.description = [operation.description, `Takes the scope \`${scope}\`.`].filter(Boolean).join('\n\n')
-  }
-  const isFeature = scope !== undefined && scope !== 'metrics'
+  operation.security = securityOf(access)
+  const opens = access === undefined ? '' : accessInWords(access)
+  if (opens !== '') operation.description = [operation.description, opens].filter(Boolean).join('\n\n')
+  const hasCaller = typeof access === 'object'
+  const isFeature = hasCaller && !('scope' in access && access.scope === 'metrics')
   const codes = [
     ...OF_ALL,
     ...(route.schema?.body ? OF_BODIES : []),
-    ...(scope ? OF_CALLERS : []),
+    ...(hasCaller ? OF_CALLERS : []),
+    ...(hasCaller ? ofAccess(access) : []),
     ...(isFeature ? OF_FEATURES : []),
     ...problems,
   ]
@@ -122,6 +128,38 @@ function completeOperation(operation: Operation, route: RouteOptions, shared: Re
     shared[name] ??= problemResponse(status, sharing)
     operation.responses[status] = { $ref: `#/components/responses/${name}` }
   }
+}
+
+function securityOf(access: Access | undefined): Record<string, string[]>[] {
+  if (access === undefined || access === 'public') return []
+  if ('self' in access) return access.self === 'token' ? [{ user: ['account'] }] : [{ user: [] }]
+  if (access.scope === 'metrics') return [{ serviceKey: ['metrics'] }]
+  return [{ serviceKey: [access.scope] }, { user: [access.orInPerson === undefined ? access.scope : 'projects'] }]
+}
+
+function accessInWords(access: Access): string {
+  if (access === 'public') return ''
+  if ('self' in access) return SELF_IN_WORDS[access.self]
+  const scope = `Takes the scope \`${access.scope}\``
+  if (access.scope === 'check') return `${scope}; users in person ask about themselves, superusers about everybody.`
+  if (access.scope === 'metrics') return `${scope}.`
+  if (access.orInPerson === 'project') return `${scope}, or somebody with \`can_administer\` on the project in person.`
+  if (access.orInPerson === 'member') {
+    return `${scope}, or in person a maintainer of the group, or somebody with \`can_administer\` on the project that the membership is limited to.`
+  }
+  return `${scope}; of users in person, a superuser.`
+}
+
+const SELF_IN_WORDS = {
+  token: 'For users in person, with a session or an API token of scope `account`.',
+  session: 'For users in person, with a session.',
+  fresh: 'For users in person, with a session whose password was given in the last 10 minutes.',
+}
+
+function ofAccess(access: Access): ProblemCode[] {
+  if (access === 'public' || ('scope' in access && access.scope === 'metrics')) return []
+  if ('scope' in access) return ['not-permitted']
+  return access.self === 'fresh' ? ['not-permitted', 'reauthentication-required'] : ['not-permitted']
 }
 
 const pascalCase = (code: string) => code.replace(/(?:^|-)(\w)/g, (_match, letter: string) => letter.toUpperCase())

@@ -135,4 +135,22 @@ const TABLES: TableReader[] = [
     change: ([id, name, keyHash, scopes]) =>
       ({ kind: 'serviceKey', id, state: { id, name, keyHash, scopes } }) as PolicyChange,
   },
+  {
+    sql: `SELECT id, user_id, encode(token_hash, 'hex'), to_json(scopes)::text, ${EPOCH_MS('expires_at')} FROM api_tokens`,
+    columns: ['int4', 'int4', 'text', 'json', 'int8'],
+    change: ([id, userId, tokenHash, scopes, expiresAt]) =>
+      ({ kind: 'apiToken', id, state: { id, userId, tokenHash, scopes, expiresAt } }) as PolicyChange,
+  },
+  {
+    sql: `SELECT id, kid, public_key::text, ${EPOCH_MS('active_from')}, ${EPOCH_MS('published_until')} FROM signing_keys`,
+    columns: ['int4', 'text', 'json', 'int8', 'int8'],
+    change: ([id, kid, publicKey, activeFrom, publishedUntil]) =>
+      ({ kind: 'signingKey', id, state: { id, kid, publicKey, activeFrom, publishedUntil } }) as PolicyChange,
+  },
+  {
+    // Access tokens live for minutes: the end of an older session tells nothing any more.
+    sql: `SELECT id, ${EPOCH_MS('ended_at')} FROM ended_sessions WHERE ended_at > now() - interval '1 hour'`,
+    columns: ['int4', 'int8'],
+    change: ([id, endedAt]) => ({ kind: 'endedSession', id, state: { id, endedAt } }) as PolicyChange,
+  },
 ]

@@ -1,5 +1,9 @@
-/** Who writes: `service-key:<name>`, `user:<id>` or `command:<name>`, as kept in `audit_events.caller`. */
-export type WriteContext = { caller: string; requestId: string | null }
+/**
+ * Who writes: `service-key:<name>`, `user:<id>` or `command:<name>`, as kept in `audit_events.caller`. `inPerson` is the
+ * id of a user who acts by rights of their own; null for whoever administers the whole site: a program, a command, a
+ * superuser.
+ */
+export type WriteContext = { caller: string; requestId: string | null; inPerson: number | null }
 
 /** One line of the audit trail. `target` is `<kind>:<id>`; `before` and `after` hold the API's field names. */
 export type AuditEntry = {

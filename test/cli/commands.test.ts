@@ -61,7 +61,7 @@ t.test('a superuser is made, or an existing user promoted, beside a running serv
   const service = await testService(t)
   const env = { DATABASE_URL: service.databaseUrl }
   const { value: bruno } = await service.parts.users.create(
-    { caller: 'command:test', requestId: null },
+    { caller: 'command:test', requestId: null, inPerson: null },
     { username: 'bruno', email: 'b@example.org' },
   )
   const made = await run(env, 'superuser', 'create', 'ada', '--email', 'ada@example.org')

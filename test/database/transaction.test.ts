@@ -2,7 +2,7 @@ import t from 'tap'
 import { policyWrite } from '../../src/database/transaction.ts'
 import { testDatabase } from '../harness/database.ts'
 
-const context = { caller: 'command:test', requestId: 'r-1' }
+const context = { caller: 'command:test', requestId: 'r-1', inPerson: null }
 
 t.test('a write is kept with its audit events and revision, and told once it is', async (t) => {
   const { dataSource, query } = await testDatabase(t)

@@ -34,7 +34,7 @@ type Laboratory = Administration & {
 
 async function laboratory(t: Test): Promise<Laboratory> {
   const first = await testService(t)
-  const context = { caller: 'command:test', requestId: null }
+  const context = { caller: 'command:test', requestId: null, inPerson: null }
   const { value } = await first.parts.serviceKeys.create(context, { name: 'laboratory', scopes: ['admin', 'check'] })
   const keys = { ...first.keys, admin: value.key, check: value.key }
   const service = administrationOf(t, { ...first, keys })

@@ -64,7 +64,7 @@ async function startService(
 }
 
 async function keysFor({ serviceKeys }: Parts): Promise<TestService['keys']> {
-  const context = { caller: 'command:test', requestId: null }
+  const context = { caller: 'command:test', requestId: null, inPerson: null }
   const made = async (scope: 'check' | 'admin' | 'metrics') => {
     const { value } = await serviceKeys.create(context, { name: `test ${scope}`, scopes: [scope] })
     return value.key

@@ -23,7 +23,7 @@ type Operation = {
 }
 type Route = { method: string; path: string; operation: Operation }
 
-const context = { caller: 'command:test', requestId: null }
+const context = { caller: 'command:test', requestId: null, inPerson: null }
 for (const name of ['ada', 'bruno', 'carla']) {
   const user = await service.parts.users.create(context, { username: name, isSuperuser: true })
   const project = await service.parts.projects.create(context, { title: name })

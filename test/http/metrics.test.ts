@@ -16,7 +16,7 @@ t.test('metrics count decisions and requests, and tell revision, age and size of
   await check({ checks: [unknown, unknown, unknown] }, '/checks')
   await check({})
   const { value: user, revision } = await service.parts.users.create(
-    { caller: 'command:test', requestId: null },
+    { caller: 'command:test', requestId: null, inPerson: null },
     { username: 'root', isSuperuser: true },
   )
   await check({ ...unknown, user: user.id, atLeastRevision: revision })

@@ -26,7 +26,7 @@ async function freePort(): Promise<number> {
 
 async function adminKey(databaseUrl: string): Promise<string> {
   const parts = await compose(loadConfig({ DATABASE_URL: databaseUrl }), pino({ level: 'silent' }))
-  const context = { caller: 'command:test', requestId: null }
+  const context = { caller: 'command:test', requestId: null, inPerson: null }
   const { value } = await parts.serviceKeys.create(context, { name: 'writer', scopes: ['admin'] })
   await parts.close()
   return value.key

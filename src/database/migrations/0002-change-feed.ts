@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm'
+import { epochMs, type Feed, feedTriggers } from '../change-feed-triggers.ts'
 
 /**
  * The change feed: whoever changes policy, an API call or a hand in psql, leaves a row a changed row here, and the
@@ -11,7 +12,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm'
 export class ChangeFeed1763800000002 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(FEED)
-    for (const feed of FEEDS) await runner.query(triggersOf(feed))
+    for (const feed of FEEDS) await runner.query(feedTriggers(feed))
   }
 
   async down(): Promise<void> {
@@ -73,10 +74,6 @@ const FEED = `
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION take_policy_revision();
 `
 
-type Feed = { kind: string; table: string; state: (row: string) => string }
-
-const epochMs = (column: string) => `(extract(epoch FROM ${column}) * 1000)::bigint`
-
 /** What the decision plane needs to know of a row, by table; a change of anything else is no policy change. */
 const FEEDS: Feed[] = [
   {
@@ -116,41 +113,3 @@ const FEEDS: Feed[] = [
       'keyHash', encode(${row}.key_hash, 'hex'), 'scopes', ${row}.scopes)`,
   },
 ]
-
-/** One function and four statement triggers for a table; an update that leaves the state as it was records nothing. */
-function triggersOf({ kind, table, state }: Feed): string {
-  const record = (changed: string) => `
-        IF EXISTS (${changed}) THEN
-          open_set := policy_change_set();
-          INSERT INTO policy_changes (change_set, kind, row_id, state)
-            SELECT open_set, '${kind}', changed.* FROM (${changed}) changed;
-        END IF;`
-  return `
-    CREATE FUNCTION record_${table}_changes() RETURNS trigger LANGUAGE plpgsql AS $$
-    DECLARE
-      open_set bigint;
-    BEGIN
-      IF TG_OP = 'INSERT' THEN
-        ${record(`SELECT n.id, ${state('n')} FROM new_rows n`)}
-      ELSIF TG_OP = 'UPDATE' THEN
-        ${record(`SELECT o.id, NULL::jsonb FROM old_rows o
-          WHERE NOT EXISTS (SELECT FROM new_rows n WHERE n.id = o.id)
-          UNION ALL SELECT n.id, ${state('n')} FROM new_rows n LEFT JOIN old_rows o ON o.id = n.id
-          WHERE o.id IS NULL OR ${state('n')} <> ${state('o')}`)}
-      ELSIF TG_OP = 'DELETE' THEN
-        ${record('SELECT o.id, NULL::jsonb FROM old_rows o')}
-      ELSE
-        ${record('SELECT NULL::integer, NULL::jsonb')}
-      END IF;
-      RETURN NULL;
-    END $$;
-    CREATE TRIGGER ${table}_insert_feed AFTER INSERT ON ${table} REFERENCING NEW TABLE AS new_rows
-      FOR EACH STATEMENT EXECUTE FUNCTION record_${table}_changes();
-    CREATE TRIGGER ${table}_update_feed AFTER UPDATE ON ${table} REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
-      FOR EACH STATEMENT EXECUTE FUNCTION record_${table}_changes();
-    CREATE TRIGGER ${table}_delete_feed AFTER DELETE ON ${table} REFERENCING OLD TABLE AS old_rows
-      FOR EACH STATEMENT EXECUTE FUNCTION record_${table}_changes();
-    CREATE TRIGGER ${table}_truncate_feed AFTER TRUNCATE ON ${table}
-      FOR EACH STATEMENT EXECUTE FUNCTION record_${table}_changes();
-  `
-}
