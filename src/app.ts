@@ -4,6 +4,7 @@ import { groupRoutes } from './account/group-routes.ts'
 import type { GroupService } from './account/group-service.ts'
 import { userRoutes } from './account/user-routes.ts'
 import type { UserService } from './account/user-service.ts'
+import { problemOfDatabase } from './database/database-problem.ts'
 import { checkRoutes } from './decision/check-routes.ts'
 import { decide } from './decision/decide.ts'
 import { reverseLookupRoutes } from './decision/reverse-lookup-routes.ts'
@@ -79,7 +80,7 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
 
 /** Fastify with its defaults put right: one kind of answer for every fault, nothing coerced, no log line a request. */
 function shell(log: FastifyBaseLogger, limits: Limits): FastifyInstance {
-  const sendProblem = problemGate(log)
+  const sendProblem = problemGate(log, problemOfDatabase)
   const app = fastify({
     // Fastify's own logger costs each request more than a check does, even when it logs nothing. What is worth a line,
     // the gate for problems logs.

@@ -23,6 +23,7 @@ export const PROBLEMS = {
   'unsupported-media-type': { status: 415, title: 'The body has a type that is not accepted here' },
   'header-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'The service failed' },
+  'database-unavailable': { status: 503, title: 'The database is away; a write may or may not have been kept' },
   overloaded: { status: 503, title: 'The service is overloaded' },
   'snapshot-unavailable': { status: 503, title: 'There is no policy recent enough to decide by' },
   'revision-not-reached': { status: 503, title: 'The asked revision has not arrived here yet' },

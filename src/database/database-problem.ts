@@ -38,11 +38,29 @@ const STATES: Record<string, Problem> = {
   [UNTRANSLATABLE_CHARACTER]: { code: 'invalid-request', detail: 'a text holds a character that cannot be kept' },
 }
 
+/** States of a server that goes away, is not up yet or has no room for one more connection. */
+const AWAY_STATES = /^(08|57P0[123]|53300)/
+/** What Node says of a server that cannot be reached. */
+const AWAY_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ENOENT',
+])
+/** What pg says of a connection that broke or could not be made; it gives these no code. */
+const AWAY_WORDS =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error)/
+
 /**
  * The one place where an error of PostgreSQL becomes a problem that a caller can act on. Gives the error back as it is
- * when it says nothing to a caller: a fault of ours, or a lost database.
+ * when it says nothing to a caller: a fault of ours.
  */
 export function problemOfDatabase(error: unknown): unknown {
+  if (isAway(error)) return new DomainError('database-unavailable', 'the database cannot be reached', { cause: error })
   if (!isDatabaseFault(error)) return error
   const problem = CONSTRAINTS[constraintOf(error)] ?? STATES[error.code]
   if (problem === undefined) return error
@@ -64,4 +82,12 @@ function constraintOf({ code, constraint = '', table }: DatabaseFault): string {
 /** TypeORM's QueryFailedError carries the fields of pg's DatabaseError. */
 function isDatabaseFault(error: unknown): error is DatabaseFault {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.length === 5
+}
+
+function isAway(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof DomainError) return false
+  if (error instanceof AggregateError) return error.errors.every(isAway)
+  const { code } = error as { code?: unknown }
+  if (typeof code !== 'string') return AWAY_WORDS.test(error.message)
+  return AWAY_CODES.has(code) || AWAY_STATES.test(code)
 }

@@ -3,15 +3,12 @@ import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { PROBLEMS, type ProblemCode } from '../errors.ts'
-import type { Access } from './access.ts'
+import { accessInWords, problemsOfAccess, securityOf } from './access-in-words.ts'
 import { Problem } from './problem-schemas.ts'
 
 /** What any operation can answer, whatever it does. */
 const OF_ALL: ProblemCode[] = ['invalid-request', 'request-timeout', 'header-too-large', 'internal']
 const OF_BODIES: ProblemCode[] = ['malformed-json', 'body-too-large', 'unsupported-media-type']
-const OF_CALLERS: ProblemCode[] = ['unauthenticated', 'two-credentials', 'insufficient-scope', 'snapshot-unavailable']
-/** Health and metrics are answered however busy the service is. */
-const OF_FEATURES: ProblemCode[] = ['overloaded']
 
 const TAGS = [
   { name: 'check', description: 'May this user do this, here, to this object?' },
@@ -108,58 +105,17 @@ function completeOperations(paths: Paths, routes: Map<string, RouteOptions>): Re
 }
 
 function completeOperation(operation: Operation, route: RouteOptions, shared: Record<string, object>): void {
-  const { access, problems = [] } = route.config ?? {}
+  const { access = 'public', problems = [] } = route.config ?? {}
   operation.security = securityOf(access)
-  const opens = access === undefined ? '' : accessInWords(access)
-  if (opens !== '') operation.description = [operation.description, opens].filter(Boolean).join('\n\n')
-  const hasCaller = typeof access === 'object'
-  const isFeature = hasCaller && !('scope' in access && access.scope === 'metrics')
-  const codes = [
-    ...OF_ALL,
-    ...(route.schema?.body ? OF_BODIES : []),
-    ...(hasCaller ? OF_CALLERS : []),
-    ...(hasCaller ? ofAccess(access) : []),
-    ...(isFeature ? OF_FEATURES : []),
-    ...problems,
-  ]
+  const description = [operation.description, accessInWords(access)].filter(Boolean).join('\n\n')
+  if (description !== '') operation.description = description
+  const codes = [...OF_ALL, ...(route.schema?.body ? OF_BODIES : []), ...problemsOfAccess(access), ...problems]
   for (const [status, sharing] of byStatus(codes)) {
     if (operation.responses[status] !== undefined) continue
     const name = sharing.map(pascalCase).join('Or')
     shared[name] ??= problemResponse(status, sharing)
     operation.responses[status] = { $ref: `#/components/responses/${name}` }
   }
-}
-
-function securityOf(access: Access | undefined): Record<string, string[]>[] {
-  if (access === undefined || access === 'public') return []
-  if ('self' in access) return access.self === 'token' ? [{ user: ['account'] }] : [{ user: [] }]
-  if (access.scope === 'metrics') return [{ serviceKey: ['metrics'] }]
-  return [{ serviceKey: [access.scope] }, { user: [access.orInPerson === undefined ? access.scope : 'projects'] }]
-}
-
-function accessInWords(access: Access): string {
-  if (access === 'public') return ''
-  if ('self' in access) return SELF_IN_WORDS[access.self]
-  const scope = `Takes the scope \`${access.scope}\``
-  if (access.scope === 'check') return `${scope}; users in person ask about themselves, superusers about everybody.`
-  if (access.scope === 'metrics') return `${scope}.`
-  if (access.orInPerson === 'project') return `${scope}, or somebody with \`can_administer\` on the project in person.`
-  if (access.orInPerson === 'member') {
-    return `${scope}, or in person a maintainer of the group, or somebody with \`can_administer\` on the project that the membership is limited to.`
-  }
-  return `${scope}; of users in person, a superuser.`
-}
-
-const SELF_IN_WORDS = {
-  token: 'For users in person, with a session or an API token of scope `account`.',
-  session: 'For users in person, with a session.',
-  fresh: 'For users in person, with a session whose password was given in the last 10 minutes.',
-}
-
-function ofAccess(access: Access): ProblemCode[] {
-  if (access === 'public' || ('scope' in access && access.scope === 'metrics')) return []
-  if ('scope' in access) return ['not-permitted']
-  return access.self === 'fresh' ? ['not-permitted', 'reauthentication-required'] : ['not-permitted']
 }
 
 const pascalCase = (code: string) => code.replace(/(?:^|-)(\w)/g, (_match, letter: string) => letter.toUpperCase())

@@ -31,10 +31,12 @@ const PARSER_FAULTS: Record<string, { code: ProblemCode; detail: string }> = {
 /**
  * Answers with the problem that a fault is: the one place that chooses the status of an answer that is no success.
  * A fault that is neither ours nor the request's is logged, once, with the id that the caller is shown.
+ *
+ * @param problemOf makes a DomainError of what another part throws, where it knows one for it
  */
-export function problemGate(log: FastifyBaseLogger) {
+export function problemGate(log: FastifyBaseLogger, problemOf: (error: unknown) => unknown) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const fault = domainErrorOf(error)
+    const fault = domainErrorOf(problemOf(error))
     const { status } = PROBLEMS[fault.code]
     if (status >= 500) logFault(log, fault, request)
     if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
@@ -43,7 +45,7 @@ export function problemGate(log: FastifyBaseLogger) {
       .headers(STATIC_HEADERS)
       .header('x-request-id', request.id)
       .header('content-type', MEDIA_TYPE)
-      .send(JSON.stringify(problemOf(fault, request.id)))
+      .send(JSON.stringify(bodyOf(fault, request.id)))
   }
 }
 
@@ -59,7 +61,7 @@ export function sendParserProblem(error: Error & { code?: string }, socket: Sock
   }
   const { status } = PROBLEMS[code]
   const requestId = randomUUID()
-  const body = JSON.stringify(problemOf(new DomainError(code, detail), requestId))
+  const body = JSON.stringify(bodyOf(new DomainError(code, detail), requestId))
   const headers = {
     ...STATIC_HEADERS,
     'x-request-id': requestId,
@@ -72,7 +74,7 @@ export function sendParserProblem(error: Error & { code?: string }, socket: Sock
 }
 
 /** The body of the answer; a fault of the service tells nothing but the request's id. */
-function problemOf({ code, message, faults }: DomainError, requestId: string): Problem {
+function bodyOf({ code, message, faults }: DomainError, requestId: string): Problem {
   const { status, title } = PROBLEMS[code]
   return {
     type: `urn:gatehouse:problem:${code}`,

@@ -1,3 +1,4 @@
+import pg from 'pg'
 import t from 'tap'
 import { problemOfDatabase } from '../../src/database/database-problem.ts'
 import { DomainError } from '../../src/errors.ts'
@@ -47,4 +48,17 @@ t.test('what says nothing to a caller stays what it is: a fault of ours', async 
   t.equal(problemOfDatabase(ours), ours)
   const refusal = new DomainError('not-found', 'there is no user 7')
   t.equal(problemOfDatabase(refusal), refusal)
+})
+
+t.test('a database that is away is told from a fault of ours', async (t) => {
+  const { connected } = await testDatabase(t)
+  const cut = await connected((client) => client.query('SELECT pg_terminate_backend(pg_backend_pid())')).catch(
+    (error: unknown) => error,
+  )
+  t.match(problemOfDatabase(cut), { code: 'database-unavailable', cause: cut })
+  const nobody = new pg.Client({ connectionString: 'postgres://nobody@127.0.0.1:1/x' })
+  const refused = await nobody.connect().catch((error: unknown) => error)
+  t.match(problemOfDatabase(refused), { code: 'database-unavailable', cause: refused })
+  const closed = new pg.Client({ host: '/nonexistent-folder' })
+  t.match(problemOfDatabase(await closed.connect().catch((error: unknown) => error)), { code: 'database-unavailable' })
 })

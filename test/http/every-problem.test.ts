@@ -10,6 +10,7 @@ const FAULTS = `
   CREATE FUNCTION planted_fault() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
     IF NEW.name = 'meets another write' THEN RAISE EXCEPTION 'planted' USING ERRCODE = '40001'; END IF;
+    IF NEW.name = 'loses the database' THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;
     IF NEW.name = 'breaks' THEN RAISE EXCEPTION 'secret of the database' USING ERRCODE = 'XX000'; END IF;
     RETURN NEW;
   END $$;
@@ -142,6 +143,7 @@ const WAYS: Record<Exclude<ProblemCode, 'not-permitted' | 'reauthentication-requ
   'unsupported-media-type': () => admin('POST', '/v1/groups', 'x', { 'content-type': 'text/plain' }),
   'header-too-large': () => raw(`GET / HTTP/1.1\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`),
   internal: () => admin('POST', '/v1/groups', { name: 'breaks' }, { 'x-request-id': 'the-broken-one' }),
+  'database-unavailable': () => admin('POST', '/v1/groups', { name: 'loses the database' }),
   overloaded: () => whileLate(() => untilStatus(503, () => send(busy, 'GET', '/v1/groups'))),
   'snapshot-unavailable': async () => {
     await stale.parts.keeper.stop()
