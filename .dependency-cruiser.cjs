@@ -1,9 +1,9 @@
 /** Who may import whom. Each rule is a sentence; test/architecture/architecture.test.ts shows that each one bites. */
-const feature = '^src/(account|session|policy|import)/'
+const feature = '^src/(account|session|policy|import|mail|inactivity)/'
 const root = '^src/(main|app|compose)[.]ts$'
 const pureDecision = '^src/decision/(?!snapshot-keeper|.*-(schemas|routes)[.]ts$)'
 /** Words that every part may use: shapes of policy rows, reasons, the port of a policy write. */
-const vocabulary = '^src/(errors|decision/(policy-state|reasons)|policy/policy-write)[.]ts$'
+const vocabulary = '^src/(errors|decision/(policy-state|reasons)|policy/policy-write|mail/mail-kinds)[.]ts$'
 
 const forbid = (name, from, to, comment) => ({ name, severity: 'error', comment, from, to })
 const owned = (name, vendor, owners) =>
@@ -49,7 +49,7 @@ module.exports = {
     forbid(
       'services-do-no-io',
       { path: '-service[.]ts$' },
-      { path: ['-(routes|store)[.]ts$', root, '^src/config[.]ts$', '^src/(http|database|cli)/'] },
+      { path: ['-(routes|store)[.]ts$', root, '^src/config([.]ts$|/)', '^src/(http|database|cli)/'] },
       'a service declares the interfaces it needs',
     ),
     forbid('routes-never-see-stores', { path: '-routes[.]ts$' }, { path: ['-store[.]ts$', root, '^src/(database|cli)/'] }),
@@ -80,7 +80,7 @@ module.exports = {
     owned('typeorm-stays-in-storage', '(typeorm|typeorm-adapter)', '^src/(database/|compose[.]ts$)|-store[.]ts$|^src/policy/casbin-adapter[.]ts$'),
     owned('pg-stays-in-database', 'pg', '^src/database/'),
     owned('fastify-stays-at-the-edge', '(fastify|@fastify)', '^src/http/|-routes[.]ts$|^src/(app|compose)[.]ts$'),
-    owned('typebox-stays-in-schemas', 'typebox', '^src/http/|-(schemas|routes)[.]ts$|^src/(config|decision/policy-test-file)[.]ts$'),
+    owned('typebox-stays-in-schemas', 'typebox', '^src/http/|-(schemas|routes)[.]ts$|^src/config/|^src/(config|decision/policy-test-file)[.]ts$'),
     owned('prom-client-stays-in-metrics', 'prom-client', '^src/http/metrics[.]ts$'),
     forbid(
       'only-the-command-line-makes-a-log',
@@ -88,6 +88,7 @@ module.exports = {
       { path: '^node_modules/pino/', dependencyTypesNot: ['type-only'] },
       'everybody else is given one; its type may be named',
     ),
+    owned('nodemailer-stays-in-its-transport', 'nodemailer', '^src/mail/mail-transport[.]ts$'),
     owned('commander-stays-in-the-command-line', 'commander', '^src/(cli/|main[.]ts$)'),
   ],
   options: {

@@ -27,11 +27,25 @@ function withConfigTable(readme: string): string {
     (variable) => `| \`${variable.name}\` | ${defaultCell(variable)} | ${variable.description} |`,
   )
   const table = ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n')
-  return `${readme.slice(0, start)}${TABLE_START}\n${table}\n${readme.slice(end)}`
+  return `${readme.slice(0, start)}${TABLE_START}\n${table}\n\n${textDefaults()}\n${readme.slice(end)}`
 }
 
-function defaultCell({ default: fallback }: ConfigVariable): string {
-  return fallback === undefined ? '–' : `\`${fallback}\``
+/** The texts that have placeholders, with their defaults, which no cell of a table could hold. */
+function textDefaults(): string {
+  return configVariables()
+    .filter(({ placeholders }) => placeholders !== undefined)
+    .map(({ name, default: fallback = '', placeholders = [] }) =>
+      [
+        `\`${name}\` knows the placeholders ${placeholders.map((one) => `\`{{${one}}}\``).join(', ')}. Its default:`,
+        `\`\`\`text\n${fallback}\`\`\``,
+      ].join('\n\n'),
+    )
+    .join('\n\n')
+}
+
+function defaultCell({ default: fallback, placeholders }: ConfigVariable): string {
+  if (placeholders !== undefined) return 'below'
+  return fallback === undefined || fallback === '' ? '–' : `\`${fallback}\``
 }
 
 function envExample(): string {
@@ -40,7 +54,8 @@ function envExample(): string {
     '# `node --env-file=.env dist/main.js serve`. This file is written by `npm run docs`.',
   ].join('\n')
   const variables = configVariables().map(
-    ({ name, default: fallback, description }) => `# ${description.replaceAll('`', '')}\n#${name}=${fallback ?? ''}\n`,
+    ({ name, default: fallback = '', description, placeholders }) =>
+      `# ${description.replaceAll('`', '')}\n#${name}=${placeholders === undefined ? fallback : ''}\n`,
   )
   const compose = '# compose.yaml only: the password of its PostgreSQL; it has no default\nPOSTGRES_PASSWORD=\n'
   return [`${head}\n`, ...variables, compose].join('\n')

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import t from 'tap'
-import { ConfigError, configVariables, durationMs, loadConfig } from '../src/config.ts'
+import { durationMs } from '../src/config/duration.ts'
+import { ConfigError, configVariables, loadConfig } from '../src/config.ts'
 
 t.test('an empty environment gives the defaults', async (t) => {
   const config = loadConfig({})
@@ -127,9 +128,160 @@ t.test('the table of variables has a description for each, and the default where
       'MODEL_FILE',
       'POLICY_DIR',
       'MAX_STALENESS',
+      'SMTP_URL',
+      'MAIL_FROM',
+      'MAIL_TO_FILES',
+      'REGISTRATION_ALLOWED',
+      'REGISTRATION_CONFIRMATION_REQUIRED',
+      'REGISTRATION_CONFIRMATION_TEXT',
+      'REGISTRATION_CONFIRMATION_TEXT_FILE',
+      'REGISTRATION_WELCOME_MAIL',
+      'REGISTRATION_WELCOME_TEXT',
+      'REGISTRATION_WELCOME_TEXT_FILE',
+      'REGISTRATION_REPLY_TO',
+      'REGISTRATION_TERMS_TEXT',
+      'REGISTRATION_TERMS_TEXT_FILE',
+      'REGISTRATION_TERMS_VERSION',
+      'NEW_USER_GROUPS',
+      'NEW_USER_CREATE_GROUP',
     ],
   )
   for (const { name, description } of variables) t.ok(description.length > 10, name)
   t.equal(variables.find(({ name }) => name === 'PORT')?.default, '8080')
   t.equal(variables.find(({ name }) => name === 'DATABASE_URL')?.default, undefined)
+})
+
+const PUBLIC = { PUBLIC_URL: 'https://gatehouse.example.org' }
+const MAIL = { ...PUBLIC, SMTP_URL: 'smtp://mail.example.org', MAIL_FROM: 'Gatehouse <gatehouse@example.org>' }
+
+function faultsOf(env: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(env)
+    return []
+  } catch (error) {
+    return (error as ConfigError).faults
+  }
+}
+
+t.test('each area has its part, with defaults that let nobody in', async (t) => {
+  const { mail, registration } = loadConfig({})
+  t.same(mail, { smtp: undefined, from: { name: 'Gatehouse', address: 'gatehouse@localhost' } })
+  t.match(registration, {
+    allowed: false,
+    confirmationRequired: true,
+    confirmationText: /\{\{link\}\}/,
+    welcomeMail: true,
+    replyTo: undefined,
+    terms: undefined,
+    newUserGroups: [],
+    createGroup: true,
+  })
+  t.ok(Object.isFrozen(mail) && Object.isFrozen(registration))
+})
+
+t.test('a mail server is read with its port, its login and its kind of TLS', async (t) => {
+  const smtp = (url: string) => loadConfig({ ...MAIL, SMTP_URL: url }).mail.smtp
+  t.same(smtp('smtp://mail.example.org'), {
+    host: 'mail.example.org',
+    port: 25,
+    secure: false,
+    user: undefined,
+    password: undefined,
+  })
+  t.same(smtp('smtps://me%40here:p%2Fw%25@[::1]:4650/'), {
+    host: '::1',
+    port: 4650,
+    secure: true,
+    user: 'me@here',
+    password: 'p/w%',
+  })
+  for (const url of [
+    'http://x',
+    'smtp://',
+    'smtp://x/y',
+    'smtp://x?a=b',
+    'smtp://x:0x',
+    'smtp://%zz@x',
+    'x',
+    'smtp://a b',
+  ]) {
+    t.same(faultsOf({ ...MAIL, SMTP_URL: url }).length, 1, url)
+  }
+})
+
+t.test('the sender is one address, with or without a name', async (t) => {
+  const from = (text: string) => loadConfig({ MAIL_FROM: text }).mail.from
+  t.same(from('a@b.org'), { name: '', address: 'a@b.org' })
+  t.same(from('Our lab, Ünit 5 <a@b.org>'), { name: 'Our lab, Ünit 5', address: 'a@b.org' })
+  for (const text of [
+    'a',
+    'a@b, c@d',
+    'x <a@b> <c@d>',
+    'x <a@b>, <c@d>',
+    'a@b\r\nBcc: x@y',
+    'x\r\nBcc: c@d <a@b>',
+    '<a@b>x',
+  ]) {
+    t.same(faultsOf({ MAIL_FROM: text }).length, 1, JSON.stringify(text))
+  }
+})
+
+t.test('what does not fit together is told in the same message as what is wrong by itself', async (t) => {
+  const faults = faultsOf({
+    PORT: 'x',
+    SMTP_URL: 'nowhere',
+    REGISTRATION_ALLOWED: 'true',
+    REGISTRATION_TERMS_VERSION: '1',
+  })
+  t.match(faults, [
+    /^PORT must/,
+    /^SMTP_URL must/,
+    /MAIL_FROM/,
+    /PUBLIC_URL/,
+    /REGISTRATION_ALLOWED.*PUBLIC_URL/,
+    /TERMS/,
+  ])
+  t.equal(faults.length, 6)
+})
+
+t.test('registration needs addresses for its links, and a way to send where it asks for confirmation', async (t) => {
+  const allowed = { REGISTRATION_ALLOWED: 'true' }
+  t.match(faultsOf({ ...allowed, MAIL_TO_FILES: 'true' }), [/PUBLIC_URL/])
+  t.match(faultsOf({ ...allowed, ...PUBLIC }), [/a way to send mail/])
+  t.same(faultsOf({ ...allowed, ...PUBLIC, MAIL_TO_FILES: 'true' }), [])
+  t.same(faultsOf({ ...allowed, ...PUBLIC, REGISTRATION_CONFIRMATION_REQUIRED: 'false' }), [])
+  t.same(faultsOf({ ...allowed, ...MAIL }), [])
+  t.match(faultsOf({ ...MAIL, MAIL_TO_FILES: 'true' }), [/contradict/])
+  t.match(faultsOf({ REGISTRATION_ALLOWED: 'yes' }), [/true or false/])
+})
+
+t.test('a text is given by itself or as a file, not both, and one that cannot be read stops the start', async (t) => {
+  const folder = t.testdir({ welcome: 'Hej {{name}}\n', binary: Buffer.from([0xff, 0xfe]), large: 'x'.repeat(70_000) })
+  const text = 'REGISTRATION_WELCOME_TEXT'
+  const file = (name: string) => ({ [`${text}_FILE`]: join(folder, name) })
+  t.equal(loadConfig(file('welcome')).registration.welcomeText, 'Hej {{name}}\n')
+  t.equal(loadConfig({ [text]: 'Hi' }).registration.welcomeText, 'Hi')
+  t.match(faultsOf({ ...file('welcome'), [text]: 'Hi' }), [/must not both be set/])
+  for (const name of ['missing', 'binary', 'large', '.'])
+    t.match(faultsOf(file(name)), [/^REGISTRATION_WELCOME_TEXT_FILE must/])
+  t.same(
+    loadConfig({ REGISTRATION_TERMS_TEXT_FILE: join(folder, 'welcome'), REGISTRATION_TERMS_VERSION: '2' }).registration
+      .terms,
+    { text: 'Hej {{name}}\n', version: '2' },
+  )
+})
+
+t.test(
+  'a placeholder that no text of its kind knows stops the start, and a confirmation without a link too',
+  async (t) => {
+    t.match(faultsOf({ REGISTRATION_WELCOME_TEXT: 'Hi {{nmae}}' }), [/no placeholders but/])
+    t.match(faultsOf({ REGISTRATION_WELCOME_TEXT: 'Hi {{link}}' }), [/no placeholders but/])
+    t.match(faultsOf({ REGISTRATION_CONFIRMATION_TEXT: 'Hi {{name}}' }), [/holds \{\{link\}\}/])
+    t.same(faultsOf({ REGISTRATION_CONFIRMATION_TEXT: '{{ link }} <%= x %> $y { {z} }' }), [])
+  },
+)
+
+t.test('groups for new users are names with commas between them', async (t) => {
+  t.same(loadConfig({ NEW_USER_GROUPS: 'tracers, Neue Leute' }).registration.newUserGroups, ['tracers', 'Neue Leute'])
+  for (const list of [',', 'a,', 'a,a', 'a,,b']) t.equal(faultsOf({ NEW_USER_GROUPS: list }).length, 1, list)
 })
