@@ -1,5 +1,8 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import type { ActivityRecorder } from './account/activity-recorder.ts'
+import { apiTokenRoutes } from './account/api-token-routes.ts'
+import type { ApiTokenService } from './account/api-token-service.ts'
 import { groupRoutes } from './account/group-routes.ts'
 import type { GroupService } from './account/group-service.ts'
 import { userRoutes } from './account/user-routes.ts'
@@ -29,6 +32,7 @@ import { grantRoutes } from './policy/grant-routes.ts'
 import type { GrantService } from './policy/grant-service.ts'
 import { projectRoutes } from './policy/project-routes.ts'
 import type { ProjectService } from './policy/project-service.ts'
+import { apiTokenCaller } from './session/api-token-caller.ts'
 import { CredentialCallers, serviceKeyCaller } from './session/callers.ts'
 import { serviceKeyRoutes } from './session/service-key-routes.ts'
 import type { ServiceKeyService } from './session/service-key-service.ts'
@@ -44,6 +48,8 @@ export type AppParts = {
   grants: GrantService
   auditEvents: AuditEventService
   serviceKeys: ServiceKeyService
+  apiTokens: ApiTokenService
+  activity: ActivityRecorder
 }
 
 /** The HTTP interface: what `listen` opens and `close` ends. */
@@ -62,8 +68,9 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
   refuseUnknownParameters(app)
   requireAccess(
     app,
-    new CredentialCallers(() => parts.keeper.snapshot(), [serviceKeyCaller]),
+    new CredentialCallers(() => parts.keeper.snapshot(), [serviceKeyCaller, apiTokenCaller]),
     administrators(parts.keeper),
+    (user) => parts.activity.used(user, Date.now()),
   )
   const metrics = new Metrics(() => policyFigures(parts.keeper))
   measureRoutes(app, metrics)
@@ -122,6 +129,7 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(groupRoutes, { groups: parts.groups })
   app.register(projectRoutes, { projects: parts.projects })
   app.register(grantRoutes, { grants: parts.grants })
+  app.register(apiTokenRoutes, { apiTokens: parts.apiTokens })
   app.register(serviceKeyRoutes, { serviceKeys: parts.serviceKeys })
   app.register(auditEventRoutes, { auditEvents: parts.auditEvents })
 }

@@ -1,5 +1,9 @@
 import type { Logger } from 'pino'
 import type { EntityManager } from 'typeorm'
+import { ActivityRecorder } from './account/activity-recorder.ts'
+import { PgActivityStore } from './account/activity-store.ts'
+import { ApiTokenService } from './account/api-token-service.ts'
+import { PgApiTokenStore } from './account/api-token-store.ts'
 import { GroupService } from './account/group-service.ts'
 import { PgGroupStore } from './account/group-store.ts'
 import { PgNameStore } from './account/name-store.ts'
@@ -36,6 +40,8 @@ export type Parts = {
   grants: GrantService
   auditEvents: AuditEventService
   serviceKeys: ServiceKeyService
+  apiTokens: ApiTokenService
+  activity: ActivityRecorder
   imports: ImportService
   close(): Promise<void>
 }
@@ -58,6 +64,7 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
   const { manager } = database.dataSource
   const write = policyWrite(database.dataSource, storesOf, (revision) => keeper.noticed(revision))
   const reading = storesOf(manager)
+  const activity = new ActivityRecorder(new PgActivityStore(manager), log)
   return {
     config,
     log,
@@ -69,8 +76,11 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     grants: new GrantService(write, reading.grants),
     auditEvents: new AuditEventService(new PgAuditEventStore(manager)),
     serviceKeys: new ServiceKeyService(write, reading.serviceKeys),
+    apiTokens: new ApiTokenService(write, reading.apiTokens),
+    activity,
     imports: new ImportService(write, importRead(database.dataSource)),
     async close() {
+      await activity.flush()
       await keeper.stop()
       await database.close()
     },
@@ -86,6 +96,7 @@ function storesOf(manager: EntityManager) {
     projects: new PgProjectStore(manager),
     grants: new PgGrantStore(manager),
     serviceKeys: new PgServiceKeyStore(manager),
+    apiTokens: new PgApiTokenStore(manager),
     imports: new PgImportStore(manager),
   }
 }

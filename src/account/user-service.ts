@@ -4,7 +4,6 @@ import type { PageRequest } from '../page.ts'
 import type { Committed, PolicyWrite, WriteContext } from '../policy/policy-write.ts'
 import { confirmShifts, type NameStore, nameTaken, shiftByLogin } from './edit-rights.ts'
 import {
-  type Deactivation,
   MAX_EMAIL_LENGTH,
   MAX_NAME_LENGTH,
   type NewUser,
@@ -43,7 +42,7 @@ export interface UserStore extends UserReader {
 }
 
 /** What a write can set on a user. */
-export type UserFields = Omit<User, 'id' | 'isAnonymous' | 'createdAt' | 'lastLoginAt' | 'emailConfirmedAt'>
+export type UserFields = Omit<User, 'id' | 'isAnonymous' | 'createdAt' | 'lastLoginAt'>
 
 /** The part of the group store that a user's name needs. */
 export interface NamesakeStore {
@@ -100,59 +99,26 @@ export class UserService {
   }
 
   /**
-   * Changes a user; a new name renames the group of the old name along with it, a new address counts as unconfirmed.
+   * Changes a user; a new name renames the group of the old name along with it.
    *
    * @throws DomainError `not-found`, `invalid-request`, `name-taken`, `name-carries-edit-rights`, `anonymous-user`,
    *   `last-superuser`
    */
   update(context: WriteContext, id: number, patch: UserPatch): Promise<Committed<User>> {
-    return this.#change(context, id, patch, undefined)
-  }
-
-  /**
-   * Deactivates a user, or gives a deactivation another message; one that something else made (an import, inactivity, an
-   * address that was never confirmed) becomes one by hand, which only {@link reactivate} ends. Sessions and links that
-   * were mailed end with it.
-   *
-   * @throws DomainError `not-found`, `last-superuser`
-   */
-  deactivate(context: WriteContext, id: number, deactivation: Deactivation): Promise<Committed<User>> {
-    return this.#change(context, id, { isActive: false }, deactivation)
-  }
-
-  /**
-   * Ends a deactivation, whatever made it, and restarts the clock of inactivity; sessions that it ended stay ended.
-   *
-   * @throws DomainError `not-found`
-   */
-  reactivate(context: WriteContext, id: number): Promise<Committed<User>> {
-    return this.#change(context, id, { isActive: true }, undefined)
-  }
-
-  #change(
-    context: WriteContext,
-    id: number,
-    { confirmEditRights = false, ...given }: UserPatch,
-    byHand: Deactivation | undefined,
-  ): Promise<Committed<User>> {
+    const { confirmEditRights = false, ...given } = patch
     return this.#write(context, async (stores, audit) => {
       await stores.names.lock()
       const user = known(id, await stores.users.hold(id))
-      const changes = changesOf(user, given, byHand)
+      const changes = changesOf(user, given)
       if (Object.keys(changes).length === 0) return user
       refuseBadFields(changes)
       await refuseUnfitting(stores.users, user, changes)
       const { renamedGroup, editRightsConfirmed } = await renameGroup(stores, user, changes.username, confirmEditRights)
       await stores.users.change(id, changes)
       const before = Object.fromEntries(Object.entries(user).filter(([name]) => name in changes))
-      const reason = byHand?.reason
-      const after = {
-        ...changes,
-        ...(renamedGroup !== null && { renamedGroup }),
-        ...(reason !== undefined && { reason }),
-      }
+      const after = { ...changes, ...(renamedGroup !== null && { renamedGroup }) }
       audit({ action: 'user.update', target: `user:${id}`, before, after, editRightsConfirmed })
-      return known(id, await stores.users.find(id))
+      return { ...user, ...changes }
     })
   }
 
@@ -185,7 +151,6 @@ const NOBODY: Omit<UserFields, 'username'> = {
   generalPermissions: [],
   deactivatedAt: null,
   deactivationReason: null,
-  deactivationMessage: null,
 }
 
 function known(id: number, user: User | null): User {
@@ -204,33 +169,21 @@ function refuseBadFields({ username, firstName, lastName, email }: Partial<UserF
   if (email !== undefined) refuseBadEmail({ pointer: '/email', value: email, limit: MAX_EMAIL_LENGTH, empty: true })
 }
 
-type DeactivationFields = Pick<UserFields, 'deactivatedAt' | 'deactivationReason' | 'deactivationMessage'>
-
-const deactivation = (deactivated: boolean, message: string | null = null): DeactivationFields => ({
-  deactivatedAt: deactivated ? new Date().toISOString() : null,
-  deactivationReason: deactivated ? 'admin' : null,
-  deactivationMessage: deactivated ? message : null,
-})
+const deactivation = (deactivated: boolean): Pick<UserFields, 'deactivatedAt' | 'deactivationReason'> =>
+  deactivated
+    ? { deactivatedAt: new Date().toISOString(), deactivationReason: 'admin' }
+    : { deactivatedAt: null, deactivationReason: null }
 
 /**
  * Of what is given, what differs from how the user is; hostile names of an import may so be sent back as they are. To
- * deactivate what an import left inactive is a change too: from then on no import may reactivate it. Likewise to give
- * another message, which only a deactivation by hand brings.
+ * deactivate what an import left inactive is a change too: from then on no import may reactivate it.
  */
-function changesOf(
-  user: User,
-  given: Omit<UserPatch, 'confirmEditRights'>,
-  byHand: Deactivation | undefined,
-): Partial<UserFields> {
+function changesOf(user: User, given: Omit<UserPatch, 'confirmEditRights'>): Partial<UserFields> {
   const changes: Partial<UserFields> = Object.fromEntries(
     Object.entries(given).filter(([name, value]) => String(value) !== String(user[name as keyof User])),
   )
-  const message = byHand?.message ?? null
   const deactivates = given.isActive === false && user.deactivationReason !== 'admin'
-  if (changes.isActive === true || deactivates) return { ...changes, ...deactivation(deactivates, message) }
-  return byHand !== undefined && message !== user.deactivationMessage
-    ? { ...changes, deactivationMessage: message }
-    : changes
+  return changes.isActive === true || deactivates ? { ...changes, ...deactivation(deactivates) } : changes
 }
 
 async function refuseUnfitting(users: UserStore, user: User, changes: Partial<UserFields>): Promise<void> {

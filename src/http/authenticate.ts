@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction, RouteOptions } from 'fastify'
 import { DomainError } from '../errors.ts'
 import type { WriteContext } from '../policy/policy-write.ts'
-import type { Access, Caller } from './access.ts'
+import type { Access, Caller, CallerInPerson } from './access.ts'
 import { type Administrators, refuseAccess } from './enforce.ts'
 
 export type { Caller } from './access.ts'
@@ -29,22 +29,37 @@ export const writeContextOf = ({ caller, id }: FastifyRequest): WriteContext => 
   inPerson: caller.user === null || isSiteAdministrator(caller) ? null : caller.user.id,
 })
 
+/**
+ * The user who calls, on a route for users in person.
+ *
+ * @throws DomainError `not-permitted` for a service key, which such a route's access does not admit
+ */
+export function inPersonOf({ caller }: Pick<FastifyRequest, 'caller'>): CallerInPerson {
+  if (caller.user === null) throw new DomainError('not-permitted', 'this is for users in person, not for service keys')
+  return caller.user
+}
+
 /** May this caller administer the whole site? A superuser may with a session, or a token of scope `admin`. */
 const isSiteAdministrator = ({ scopes, user }: Caller): boolean =>
   scopes.has('admin') && (user === null || user.isSuperuser)
 
 /**
  * Closes every route to whoever its declared access does not admit, before its body is read. A route that declares
- * nothing stops the start.
+ * nothing stops the start. `used` is told of every user who calls, also where the route stays closed.
  */
-export function requireAccess(app: FastifyInstance, callers: Callers, administrators: Administrators): void {
+export function requireAccess(
+  app: FastifyInstance,
+  callers: Callers,
+  administrators: Administrators,
+  used: (user: CallerInPerson) => void,
+): void {
   // Set before any handler of a route that is not public; a public one has no caller to ask for.
   app.decorateRequest('caller', null as unknown as Caller)
   const remembered = rememberingCallers(callers)
   app.addHook('onRoute', (route: RouteOptions) => {
     const access = declaredAccess(route)
     if (access === 'public') return
-    route.onRequest = [admission(access, remembered, administrators), ...[route.onRequest ?? []].flat()]
+    route.onRequest = [admission(access, remembered, administrators, used), ...[route.onRequest ?? []].flat()]
   })
 }
 
@@ -106,10 +121,12 @@ function admission(
   access: Exclude<Access, 'public'>,
   callerOf: (header: string | undefined) => Caller,
   administrators: Administrators,
+  used: (user: CallerInPerson) => void,
 ) {
   return (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void => {
     try {
       const caller = callerOf(request.headers.authorization)
+      if (caller.user !== null) used(caller.user)
       refuseAccess(caller, access, request, administrators)
       request.caller = caller
     } catch (error) {

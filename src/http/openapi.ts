@@ -17,6 +17,7 @@ const TAGS = [
   { name: 'projects', description: 'What permissions are given on' },
   { name: 'grants', description: 'Who is allowed or refused a permission on a project' },
   { name: 'service-keys', description: 'Credentials of the programs that call this service' },
+  { name: 'api-tokens', description: 'Credentials by which users let programs act for them' },
   { name: 'audit-events', description: 'Who changed what, when' },
   { name: 'operation', description: 'Health, metrics, this document' },
 ]

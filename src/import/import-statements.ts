@@ -38,8 +38,8 @@ export const CREATE_ROWS: Record<ImportKind, string> = {
     INSERT INTO inactivity_period_contacts (inactivity_period_id, user_id) SELECT r."periodId", r."userId"
     FROM jsonb_to_recordset($1) AS r("periodId" integer, "userId" integer)`,
   apiToken: `
-    INSERT INTO api_tokens (user_id, name, token_hash, source, created_at)
-    SELECT r."userId", 'CATMAID', decode(r.key, 'hex'), 'catmaid', r."createdAt"
+    INSERT INTO api_tokens (user_id, name, token_hash, scopes, source, created_at)
+    SELECT r."userId", 'CATMAID', decode(r.key, 'hex'), '{check,account,projects}', 'catmaid', r."createdAt"
     FROM jsonb_to_recordset($1) AS r("userId" integer, key text, "createdAt" timestamptz)`,
 }
 

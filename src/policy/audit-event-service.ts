@@ -1,7 +1,7 @@
 import { DomainError } from '../errors.ts'
+import { readInstant } from '../instant.ts'
 import type { PageRequest } from '../page.ts'
 import type { AUDIT_EVENT_SORTS, AuditEvent, AuditEventFilter } from './audit-event-schemas.ts'
-import { readInstant } from './instant.ts'
 
 /** How the audit trail is asked for. */
 export type AuditEventPage = PageRequest<keyof typeof AUDIT_EVENT_SORTS>

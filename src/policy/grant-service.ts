@@ -1,8 +1,8 @@
 import type { Effect, Permission } from '../decision/policy-state.ts'
 import { DomainError, type FieldFault } from '../errors.ts'
+import { readInstant } from '../instant.ts'
 import type { PageRequest } from '../page.ts'
 import type { GRANT_SORTS, Grant, GrantFilter, NewGrant, Principal } from './grant-schemas.ts'
-import { readInstant } from './instant.ts'
 import type { Committed, PolicyWrite, WriteContext } from './policy-write.ts'
 
 /** How a list of grants is asked for. */

@@ -16,7 +16,7 @@ const mistyped = keys.admin.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a'))
 
 t.test('a route that does not say who may call it stops the start', async (t) => {
   const app = fastify()
-  requireAccess(app, { current: () => () => undefined }, { mayAdminister: () => false })
+  requireAccess(app, { current: () => () => undefined }, { mayAdminister: () => false }, () => undefined)
   t.throws(() => app.get('/open-by-mistake', () => 'secret'), /GET \/open-by-mistake does not declare its access/)
 })
 

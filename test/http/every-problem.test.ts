@@ -95,8 +95,15 @@ async function untilStatus(status: number, ask: () => Promise<Answer>): Promise<
   }
 }
 
-/** One way to each problem; those that only users in person meet are provoked in test/session and test/account. */
-const WAYS: Record<Exclude<ProblemCode, 'not-permitted' | 'reauthentication-required'>, () => Promise<Answer>> = {
+/** Met by users in person only; provoked in test/session, test/account and test/http/in-person.test.ts. */
+type InPerson =
+  | 'not-permitted'
+  | 'reauthentication-required'
+  | 'scope-not-grantable'
+  | 'expiry-too-long'
+  | 'token-limit-reached'
+/** One way to each of the others. */
+const WAYS: Record<Exclude<ProblemCode, InPerson>, () => Promise<Answer>> = {
   'invalid-request': () => admin('POST', '/v1/groups', {}),
   'malformed-json': () => admin('POST', '/v1/groups', '{'),
   'invalid-cursor': () => admin('GET', '/v1/groups?cursor=made-up'),

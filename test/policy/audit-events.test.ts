@@ -88,8 +88,6 @@ t.test('the audit trail', async (t) => {
       lastLoginAt,
       deactivatedAt,
       deactivationReason,
-      deactivationMessage: _message,
-      emailConfirmedAt: _confirmed,
       ...all
     } = user
     t.match({ id, createdAt, isAnonymous, lastLoginAt, deactivatedAt, deactivationReason }, { isAnonymous: false })
