@@ -2,7 +2,16 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { writeContextOf } from '../http/authenticate.ts'
 import { pageOf, pageQuery, pageRequestOf, pageSchema } from '../http/page.ts'
 import { Revision } from '../http/write-schemas.ts'
-import { NewUser, USER_SORTS, User, UserPatch, UserPath, userFilters, WrittenUser } from './user-schemas.ts'
+import {
+  Deactivation,
+  NewUser,
+  USER_SORTS,
+  User,
+  UserPatch,
+  UserPath,
+  userFilters,
+  WrittenUser,
+} from './user-schemas.ts'
 import type { UserService } from './user-service.ts'
 
 const access = { scope: 'admin' } as const
@@ -15,6 +24,7 @@ export const userRoutes: Routes = (app, options, done) => {
   app.register(readRoutes, options)
   app.register(createRoute, options)
   app.register(changeRoutes, options)
+  app.register(deactivationRoutes, options)
   done()
 }
 
@@ -122,6 +132,42 @@ const changeRoutes: Routes = (app, { users }, done) => {
     async (request) => {
       const { revision } = await users.delete(writeContextOf(request), request.params.id)
       return { revision }
+    },
+  )
+  done()
+}
+
+const deactivationRoutes: Routes = (app, { users }, done) => {
+  const written = { tags, params: UserPath, response: { 200: WrittenUser } }
+  app.put(
+    '/v1/users/:id/deactivation',
+    {
+      config: { access, problems: ['not-found', 'last-superuser', 'conflict'] },
+      schema: {
+        operationId: 'deactivateUser',
+        summary: 'Deactivate a user by hand, or change the message of a deactivation; sessions end at once',
+        ...written,
+        body: Deactivation,
+      },
+    },
+    async (request) => {
+      const { value, revision } = await users.deactivate(writeContextOf(request), request.params.id, request.body)
+      return { ...value, revision }
+    },
+  )
+  app.delete(
+    '/v1/users/:id/deactivation',
+    {
+      config: { access, problems: ['not-found', 'conflict'] },
+      schema: {
+        operationId: 'reactivateUser',
+        summary: 'Reactivate a user, whatever had made the account inactive; ended sessions stay ended',
+        ...written,
+      },
+    },
+    async (request) => {
+      const { value, revision } = await users.reactivate(writeContextOf(request), request.params.id)
+      return { ...value, revision }
     },
   )
   done()

@@ -4,6 +4,8 @@ import { type Static, Type } from 'typebox'
 export const MAX_NAME_LENGTH = 150
 /** Longest e-mail address, in code points (RFC 5321 leaves room for no more). */
 export const MAX_EMAIL_LENGTH = 254
+const MAX_REASON_LENGTH = 1000
+const MAX_MESSAGE_LENGTH = 2000
 /** Ids are PostgreSQL integers; imported ones may be negative. */
 export const INT32 = { minimum: -2_147_483_648, maximum: 2_147_483_647 } as const
 
@@ -43,7 +45,20 @@ export const User = Type.Object({
   createdAt: Type.String({ format: 'date-time' }),
   lastLoginAt: nullableTime('null: never'),
   deactivatedAt: nullableTime('null while active, and where nobody noted it'),
-  deactivationReason: Type.Union([Type.Literal('import'), Type.Literal('admin'), Type.Null()]),
+  deactivationReason: Type.Union(
+    [
+      Type.Literal('import'),
+      Type.Literal('admin'),
+      Type.Literal('unconfirmed'),
+      Type.Literal('inactivity'),
+      Type.Null(),
+    ],
+    { description: '`unconfirmed`: the address is not confirmed yet; null while active' },
+  ),
+  deactivationMessage: Type.Union([Type.String(), Type.Null()], {
+    description: 'What the user is told at a login with the right password',
+  }),
+  emailConfirmedAt: nullableTime('When the owner of the present address last proved to be it; null: never'),
 })
 export type User = Static<typeof User>
 
@@ -85,6 +100,23 @@ export const userFilters = {
   isAnonymous: Type.Optional(Type.Boolean()),
 }
 export type UserFilter = Partial<Pick<User, keyof typeof userFilters>>
+
+/** The body that deactivates a user by hand. */
+export const Deactivation = Type.Object(
+  {
+    reason: Type.Optional(
+      Type.String({ maxLength: MAX_REASON_LENGTH, description: 'For the audit trail only; the user never sees it' }),
+    ),
+    message: Type.Optional(
+      Type.String({
+        maxLength: MAX_MESSAGE_LENGTH,
+        description: 'What the user is told at a login with the right password; none if left out',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+export type Deactivation = Static<typeof Deactivation>
 
 /** The path of one user. */
 export const UserPath = Type.Object({ id: Type.Integer(INT32) })

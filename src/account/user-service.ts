@@ -4,6 +4,7 @@ import type { PageRequest } from '../page.ts'
 import type { Committed, PolicyWrite, WriteContext } from '../policy/policy-write.ts'
 import { confirmShifts, type NameStore, nameTaken, shiftByLogin } from './edit-rights.ts'
 import {
+  type Deactivation,
   MAX_EMAIL_LENGTH,
   MAX_NAME_LENGTH,
   type NewUser,
@@ -42,7 +43,7 @@ export interface UserStore extends UserReader {
 }
 
 /** What a write can set on a user. */
-export type UserFields = Omit<User, 'id' | 'isAnonymous' | 'createdAt' | 'lastLoginAt'>
+export type UserFields = Omit<User, 'id' | 'isAnonymous' | 'createdAt' | 'lastLoginAt' | 'emailConfirmedAt'>
 
 /** The part of the group store that a user's name needs. */
 export interface NamesakeStore {
@@ -99,26 +100,59 @@ export class UserService {
   }
 
   /**
-   * Changes a user; a new name renames the group of the old name along with it.
+   * Changes a user; a new name renames the group of the old name along with it, a new address counts as unconfirmed.
    *
    * @throws DomainError `not-found`, `invalid-request`, `name-taken`, `name-carries-edit-rights`, `anonymous-user`,
    *   `last-superuser`
    */
   update(context: WriteContext, id: number, patch: UserPatch): Promise<Committed<User>> {
-    const { confirmEditRights = false, ...given } = patch
+    return this.#change(context, id, patch, undefined)
+  }
+
+  /**
+   * Deactivates a user, or gives a deactivation another message; one that something else made (an import, inactivity, an
+   * address that was never confirmed) becomes one by hand, which only {@link reactivate} ends. Sessions and links that
+   * were mailed end with it.
+   *
+   * @throws DomainError `not-found`, `last-superuser`
+   */
+  deactivate(context: WriteContext, id: number, deactivation: Deactivation): Promise<Committed<User>> {
+    return this.#change(context, id, { isActive: false }, deactivation)
+  }
+
+  /**
+   * Ends a deactivation, whatever made it, and restarts the clock of inactivity; sessions that it ended stay ended.
+   *
+   * @throws DomainError `not-found`
+   */
+  reactivate(context: WriteContext, id: number): Promise<Committed<User>> {
+    return this.#change(context, id, { isActive: true }, undefined)
+  }
+
+  #change(
+    context: WriteContext,
+    id: number,
+    { confirmEditRights = false, ...given }: UserPatch,
+    byHand: Deactivation | undefined,
+  ): Promise<Committed<User>> {
     return this.#write(context, async (stores, audit) => {
       await stores.names.lock()
       const user = known(id, await stores.users.hold(id))
-      const changes = changesOf(user, given)
+      const changes = changesOf(user, given, byHand)
       if (Object.keys(changes).length === 0) return user
       refuseBadFields(changes)
       await refuseUnfitting(stores.users, user, changes)
       const { renamedGroup, editRightsConfirmed } = await renameGroup(stores, user, changes.username, confirmEditRights)
       await stores.users.change(id, changes)
       const before = Object.fromEntries(Object.entries(user).filter(([name]) => name in changes))
-      const after = { ...changes, ...(renamedGroup !== null && { renamedGroup }) }
+      const reason = byHand?.reason
+      const after = {
+        ...changes,
+        ...(renamedGroup !== null && { renamedGroup }),
+        ...(reason !== undefined && { reason }),
+      }
       audit({ action: 'user.update', target: `user:${id}`, before, after, editRightsConfirmed })
-      return { ...user, ...changes }
+      return known(id, await stores.users.find(id))
     })
   }
 
@@ -151,6 +185,7 @@ const NOBODY: Omit<UserFields, 'username'> = {
   generalPermissions: [],
   deactivatedAt: null,
   deactivationReason: null,
+  deactivationMessage: null,
 }
 
 function known(id: number, user: User | null): User {
@@ -169,21 +204,33 @@ function refuseBadFields({ username, firstName, lastName, email }: Partial<UserF
   if (email !== undefined) refuseBadEmail({ pointer: '/email', value: email, limit: MAX_EMAIL_LENGTH, empty: true })
 }
 
-const deactivation = (deactivated: boolean): Pick<UserFields, 'deactivatedAt' | 'deactivationReason'> =>
-  deactivated
-    ? { deactivatedAt: new Date().toISOString(), deactivationReason: 'admin' }
-    : { deactivatedAt: null, deactivationReason: null }
+type DeactivationFields = Pick<UserFields, 'deactivatedAt' | 'deactivationReason' | 'deactivationMessage'>
+
+const deactivation = (deactivated: boolean, message: string | null = null): DeactivationFields => ({
+  deactivatedAt: deactivated ? new Date().toISOString() : null,
+  deactivationReason: deactivated ? 'admin' : null,
+  deactivationMessage: deactivated ? message : null,
+})
 
 /**
  * Of what is given, what differs from how the user is; hostile names of an import may so be sent back as they are. To
- * deactivate what an import left inactive is a change too: from then on no import may reactivate it.
+ * deactivate what an import left inactive is a change too: from then on no import may reactivate it. Likewise to give
+ * another message, which only a deactivation by hand brings.
  */
-function changesOf(user: User, given: Omit<UserPatch, 'confirmEditRights'>): Partial<UserFields> {
+function changesOf(
+  user: User,
+  given: Omit<UserPatch, 'confirmEditRights'>,
+  byHand: Deactivation | undefined,
+): Partial<UserFields> {
   const changes: Partial<UserFields> = Object.fromEntries(
     Object.entries(given).filter(([name, value]) => String(value) !== String(user[name as keyof User])),
   )
+  const message = byHand?.message ?? null
   const deactivates = given.isActive === false && user.deactivationReason !== 'admin'
-  return changes.isActive === true || deactivates ? { ...changes, ...deactivation(deactivates) } : changes
+  if (changes.isActive === true || deactivates) return { ...changes, ...deactivation(deactivates, message) }
+  return byHand !== undefined && message !== user.deactivationMessage
+    ? { ...changes, deactivationMessage: message }
+    : changes
 }
 
 async function refuseUnfitting(users: UserStore, user: User, changes: Partial<UserFields>): Promise<void> {

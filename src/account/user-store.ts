@@ -28,7 +28,13 @@ export class PgUserStore implements UserReader, UserStore {
   async add(fields: UserFields): Promise<User> {
     const row = { ...fields, deactivatedAt: timeOf(fields.deactivatedAt) }
     const { identifiers, generatedMaps } = await this.#manager.insert(Users, row)
-    return shown({ ...row, lastLoginAt: null, ...identifiers[0], ...generatedMaps[0] } as UserRow)
+    return shown({
+      ...row,
+      lastLoginAt: null,
+      emailConfirmedAt: null,
+      ...identifiers[0],
+      ...generatedMaps[0],
+    } as UserRow)
   }
 
   async change(id: number, fields: Partial<UserFields>): Promise<void> {
@@ -56,13 +62,21 @@ export class PgUserStore implements UserReader, UserStore {
   }
 }
 
+/** Sessions stay, ended and empty, for as long as their access tokens could be shown; deactivation ends them. */
 const REMOVE_BELONGINGS = `
   WITH membership AS (DELETE FROM memberships WHERE user_id = $1 RETURNING *),
        "grant" AS (DELETE FROM grants WHERE user_id = $1 RETURNING *),
        maintainer AS (DELETE FROM group_maintainers WHERE user_id = $1 RETURNING group_id),
        contact AS (DELETE FROM inactivity_period_contacts WHERE user_id = $1),
        profile AS (DELETE FROM profiles WHERE user_id = $1),
-       token AS (DELETE FROM api_tokens WHERE user_id = $1)
+       token AS (DELETE FROM api_tokens WHERE user_id = $1),
+       once AS (DELETE FROM one_time_tokens WHERE user_id = $1),
+       activity AS (DELETE FROM account_activity WHERE user_id = $1),
+       refresh AS (DELETE FROM refresh_tokens USING sessions WHERE session_id = id AND user_id = $1),
+       "session" AS (UPDATE sessions SET device_name = '', network = '' WHERE user_id = $1),
+       mail AS (UPDATE mail_outbox SET state = CASE WHEN state IN ('queued', 'failed') THEN 'cancelled' ELSE state END,
+           settled_at = coalesce(settled_at, now()), body = NULL, subject = '', recipient = '', reply_to = NULL
+         WHERE user_id = $1)
   SELECT (SELECT coalesce(jsonb_agg(jsonb_build_object('groupId', group_id, 'projectId', project_id) ORDER BY id), '[]')
           FROM membership) AS memberships,
          (SELECT coalesce(jsonb_agg(jsonb_build_object('projectId', project_id, 'permission', permission,
@@ -74,7 +88,8 @@ const REMOVE_BELONGINGS = `
 const EMPTY = `
   UPDATE users SET email = '', first_name = '', last_name = '', is_active = false, is_superuser = false,
     general_permissions = '{}', password_hash = NULL, last_login_at = NULL, deactivated_at = NULL,
-    deactivation_reason = NULL, deleted_at = now()
+    deactivation_reason = NULL, deactivation_message = NULL, email_confirmed_at = NULL, terms_version = NULL,
+    terms_accepted_at = NULL, deleted_at = now()
   WHERE id = $1
 `
 
@@ -88,5 +103,6 @@ function shown({ passwordHash: _secret, deletedAt: _gone, ...row }: UserRow): Us
     createdAt: row.createdAt.toISOString(),
     lastLoginAt: row.lastLoginAt?.toISOString() ?? null,
     deactivatedAt: row.deactivatedAt?.toISOString() ?? null,
+    emailConfirmedAt: row.emailConfirmedAt?.toISOString() ?? null,
   }
 }

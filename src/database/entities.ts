@@ -17,7 +17,9 @@ export type UserRow = {
   lastLoginAt: Date | null
   createdAt: Date
   deactivatedAt: Date | null
-  deactivationReason: 'import' | 'admin' | null
+  deactivationReason: 'import' | 'admin' | 'unconfirmed' | 'inactivity' | null
+  deactivationMessage: string | null
+  emailConfirmedAt: Date | null
   deletedAt: Date | null
 }
 
@@ -99,6 +101,8 @@ export const Users = new EntitySchema<UserRow>({
     createdAt: byDefault(time('created_at')),
     deactivatedAt: nullable(time('deactivated_at')),
     deactivationReason: nullable(text('deactivation_reason')),
+    deactivationMessage: nullable(text('deactivation_message')),
+    emailConfirmedAt: nullable(time('email_confirmed_at')),
     deletedAt: nullable(time('deleted_at')),
   },
 })

@@ -25,6 +25,8 @@ t.test('users over HTTP', async (t) => {
         lastLoginAt: null,
         deactivatedAt: null,
         deactivationReason: null,
+        deactivationMessage: null,
+        emailConfirmedAt: null,
       })
       t.same(await service.expect(200, 'GET', `/v1/users/${id}`), { id, createdAt, ...user })
       const groups = await service.expect(200, 'GET', '/v1/groups?name=alice')
@@ -165,11 +167,10 @@ t.test('users over HTTP', async (t) => {
     await service.expect(201, 'POST', `/v1/projects/${project.id}/grants`, grant)
     await service.query('UPDATE users SET password_hash = $1, last_login_at = now() WHERE id = $2', ['secret', id])
     await service.query('INSERT INTO profiles (user_id) VALUES ($1)', [id])
-    await service.query('INSERT INTO api_tokens (user_id, name, token_hash) VALUES ($1, $2, sha256($3))', [
-      id,
-      'x',
-      'x',
-    ])
+    await service.query(
+      `INSERT INTO api_tokens (user_id, name, token_hash, scopes) VALUES ($1, $2, sha256($3), '{check}')`,
+      [id, 'x', 'x'],
+    )
 
     const { revision } = await service.expect(200, 'DELETE', `/v1/users/${id}`)
 

@@ -88,6 +88,8 @@ t.test('the audit trail', async (t) => {
       lastLoginAt,
       deactivatedAt,
       deactivationReason,
+      deactivationMessage: _message,
+      emailConfirmedAt: _confirmed,
       ...all
     } = user
     t.match({ id, createdAt, isAnonymous, lastLoginAt, deactivatedAt, deactivationReason }, { isAnonymous: false })

@@ -56,6 +56,42 @@ const USERS = `
   );
   COMMENT ON COLUMN one_time_tokens.address IS 'the address that the token was sent to; it proves no other';
   CREATE INDEX one_time_tokens_user ON one_time_tokens (user_id, purpose);
+
+  CREATE FUNCTION forget_what_no_longer_holds() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF NEW.email IS DISTINCT FROM OLD.email AND NEW.email_confirmed_at IS NOT DISTINCT FROM OLD.email_confirmed_at THEN
+      NEW.email_confirmed_at := NULL;
+    END IF;
+    IF NEW.is_active THEN
+      NEW.deactivation_message := NULL;
+    END IF;
+    IF NEW.deleted_at IS NOT NULL THEN
+      NEW.email_confirmed_at := NULL;
+      NEW.deactivation_message := NULL;
+      NEW.terms_version := NULL;
+      NEW.terms_accepted_at := NULL;
+    END IF;
+    RETURN NEW;
+  END $$;
+  CREATE TRIGGER users_consistency BEFORE UPDATE ON users
+    FOR EACH ROW EXECUTE FUNCTION forget_what_no_longer_holds();
+
+  CREATE FUNCTION end_tokens_of_old_address() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    DELETE FROM one_time_tokens WHERE user_id = NEW.id;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER users_new_address AFTER UPDATE OF email ON users
+    FOR EACH ROW WHEN (OLD.email IS DISTINCT FROM NEW.email) EXECUTE FUNCTION end_tokens_of_old_address();
+
+  CREATE FUNCTION note_reactivation() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO account_activity (user_id, reactivated_at) VALUES (NEW.id, now())
+      ON CONFLICT (user_id) DO UPDATE SET reactivated_at = excluded.reactivated_at;
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER users_reactivation AFTER UPDATE OF is_active ON users
+    FOR EACH ROW WHEN (NEW.is_active AND NOT OLD.is_active) EXECUTE FUNCTION note_reactivation();
 `
 
 const SESSIONS = `
