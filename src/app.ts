@@ -19,13 +19,15 @@ import { setHeaders } from './http/headers.ts'
 import { healthRoutes } from './http/health.ts'
 import { acceptJsonBodies } from './http/json-body.ts'
 import { closeIdleConnections, LIMITS, type Limits } from './http/limits.ts'
-import { Metrics, measureRoutes, metricsRoutes, timeRequests } from './http/metrics.ts'
+import { type MailFigures, Metrics, measureRoutes, metricsRoutes, timeRequests } from './http/metrics.ts'
 import { refuseUnknownRoutes } from './http/not-found.ts'
 import { describeRoutes } from './http/openapi.ts'
 import { refuseOverload } from './http/overload.ts'
 import { problemGate, sendParserProblem } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { refuseUnknownParameters, validatorCompiler } from './http/validator.ts'
+import { mailRoutes } from './mail/mail-routes.ts'
+import type { MailService } from './mail/mail-service.ts'
 import { auditEventRoutes } from './policy/audit-event-routes.ts'
 import type { AuditEventService } from './policy/audit-event-service.ts'
 import { grantRoutes } from './policy/grant-routes.ts'
@@ -50,6 +52,8 @@ export type AppParts = {
   serviceKeys: ServiceKeyService
   apiTokens: ApiTokenService
   activity: ActivityRecorder
+  mails: MailService
+  outbox: { figures(): Promise<MailFigures> }
 }
 
 /** The HTTP interface: what `listen` opens and `close` ends. */
@@ -72,7 +76,10 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
     administrators(parts.keeper),
     (user) => parts.activity.used(user, Date.now()),
   )
-  const metrics = new Metrics(() => policyFigures(parts.keeper))
+  const metrics = new Metrics(
+    () => policyFigures(parts.keeper),
+    () => parts.outbox.figures(),
+  )
   measureRoutes(app, metrics)
   await app.register(healthRoutes, { readiness: () => parts.keeper.readiness() })
   await app.register(metricsRoutes, { metrics })
@@ -131,6 +138,7 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(grantRoutes, { grants: parts.grants })
   app.register(apiTokenRoutes, { apiTokens: parts.apiTokens })
   app.register(serviceKeyRoutes, { serviceKeys: parts.serviceKeys })
+  app.register(mailRoutes, { mails: parts.mails })
   app.register(auditEventRoutes, { auditEvents: parts.auditEvents })
 }
 

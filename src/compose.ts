@@ -1,3 +1,5 @@
+import { join } from 'node:path'
+import { domainToASCII } from 'node:url'
 import type { Logger } from 'pino'
 import type { EntityManager } from 'typeorm'
 import { ActivityRecorder } from './account/activity-recorder.ts'
@@ -16,6 +18,13 @@ import { loadPolicyModel } from './decision/policy-model.ts'
 import { SnapshotKeeper } from './decision/snapshot-keeper.ts'
 import { ImportService } from './import/import-service.ts'
 import { importRead, PgImportStore } from './import/import-store.ts'
+import { writeEml } from './mail/eml-folder.ts'
+import type { Stationery } from './mail/mail-letter.ts'
+import { PgOutbox } from './mail/mail-outbox-store.ts'
+import { MailSender } from './mail/mail-sender.ts'
+import { MailService } from './mail/mail-service.ts'
+import { type MailOffice, PgMailStore } from './mail/mail-store.ts'
+import { FileTransport, type MailTransport, SmtpTransport } from './mail/mail-transport.ts'
 import { AuditEventService } from './policy/audit-event-service.ts'
 import { PgAuditEventStore } from './policy/audit-event-store.ts'
 import { GrantService } from './policy/grant-service.ts'
@@ -43,6 +52,10 @@ export type Parts = {
   apiTokens: ApiTokenService
   activity: ActivityRecorder
   imports: ImportService
+  mails: MailService
+  outbox: PgOutbox
+  /** Not started: a server starts it once the schema is up to date; what commands queue, a server sends. */
+  mailSender: MailSender
   close(): Promise<void>
 }
 
@@ -62,9 +75,15 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     log,
   })
   const { manager } = database.dataSource
-  const write = policyWrite(database.dataSource, storesOf, (revision) => keeper.noticed(revision))
-  const reading = storesOf(manager)
   const activity = new ActivityRecorder(new PgActivityStore(manager), log)
+  const outbox = new PgOutbox(database.dataSource)
+  const mailSender = new MailSender(outbox, mailTransportOf(config), log)
+  const stores = storesOf({ stationery: stationeryOf(config), queued: () => mailSender.noteQueued() })
+  const write = policyWrite(database.dataSource, stores, (revision) => {
+    mailSender.noteCommitted()
+    return keeper.noticed(revision)
+  })
+  const reading = stores(manager)
   return {
     config,
     log,
@@ -79,24 +98,47 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     apiTokens: new ApiTokenService(write, reading.apiTokens),
     activity,
     imports: new ImportService(write, importRead(database.dataSource)),
+    mails: new MailService(write, reading.mails),
+    outbox,
+    mailSender,
     async close() {
       await activity.flush()
+      await mailSender.stop()
       await keeper.stop()
       await database.close()
     },
   }
 }
 
-/** All stores of one connection, or of one transaction. */
-function storesOf(manager: EntityManager) {
+/** How mail leaves here, by what the configuration says. */
+export function mailTransportOf({ mail: { smtp, from }, dataDir }: Config): MailTransport {
+  if (smtp !== undefined) return new SmtpTransport(smtp, from)
+  return new FileTransport(from, (mail, message) => writeEml(join(dataDir, 'mail'), mail, message))
+}
+
+/** What mails are written with, by what the configuration says. */
+export function stationeryOf({ mail, registration, publicUrl, host, port }: Config): Stationery {
+  const { confirmationText, welcomeText, replyTo } = registration
   return {
-    names: new PgNameStore(manager),
-    users: new PgUserStore(manager),
-    groups: new PgGroupStore(manager),
-    projects: new PgProjectStore(manager),
-    grants: new PgGrantStore(manager),
-    serviceKeys: new PgServiceKeyStore(manager),
-    apiTokens: new PgApiTokenStore(manager),
-    imports: new PgImportStore(manager),
+    // Without a public address mails are files for somebody at this machine.
+    baseUrl: publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
+    domain:
+      publicUrl === undefined ? domainToASCII(mail.from.address.replace(/^.*@/, '')) : new URL(publicUrl).hostname,
+    confirmationText,
+    welcomeText,
+    replyTo,
   }
 }
+
+/** All stores of one connection, or of one transaction. */
+const storesOf = (mailOffice: MailOffice) => (manager: EntityManager) => ({
+  names: new PgNameStore(manager),
+  users: new PgUserStore(manager),
+  groups: new PgGroupStore(manager),
+  projects: new PgProjectStore(manager),
+  grants: new PgGrantStore(manager),
+  serviceKeys: new PgServiceKeyStore(manager),
+  apiTokens: new PgApiTokenStore(manager),
+  imports: new PgImportStore(manager),
+  mails: new PgMailStore(manager, mailOffice),
+})

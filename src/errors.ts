@@ -20,6 +20,7 @@ export const PROBLEMS = {
   'last-superuser': { status: 409, title: 'The last active superuser stays one' },
   conflict: { status: 409, title: 'Another write came between' },
   'anonymous-user': { status: 409, title: 'The anonymous user cannot be changed like that' },
+  'mail-not-retryable': { status: 409, title: 'Only a mail that failed is tried again' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body has a type that is not accepted here' },

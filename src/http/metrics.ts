@@ -12,6 +12,9 @@ type Sample = { labels: Labels; value: number; metricName?: string }
 /** What the snapshot says of itself when the metrics are asked for; undefined while there is none. */
 export type PolicyFigures = { revision: number; ageSeconds: number; rows: Record<string, number> }
 
+/** How many mails wait and how many failed. */
+export type MailFigures = { queued: number; failed: number }
+
 /**
  * Counts in plain numbers and names them only when somebody asks: prom-client's own counters look their labels up each
  * time, which a check would feel.
@@ -22,7 +25,8 @@ export class Metrics {
   readonly decisions = new DecisionTally()
   readonly #routes: RouteTally[] = []
 
-  constructor(policy: () => PolicyFigures | undefined) {
+  /** Where `mails` fails, the database is away, and its figures are left out. */
+  constructor(policy: () => PolicyFigures | undefined, mails: () => Promise<MailFigures>) {
     collectDefaultMetrics({ register: this.registry })
     this.#add('counter', 'gatehouse_decisions_total', 'Decisions made', () => this.decisions.samples())
     this.#add('counter', 'gatehouse_http_requests_total', 'Requests answered', () =>
@@ -45,6 +49,10 @@ export class Metrics {
     figure('gatehouse_policy_rows', 'Rows of policy in memory', ({ rows }) =>
       Object.entries(rows).map(([kind, value]) => ({ labels: { kind }, value })),
     )
+    this.#add('gauge', 'gatehouse_mails', 'Mails in the outbox that wait or failed', async () => {
+      const figures = await mails().catch(() => ({}))
+      return Object.entries(figures).map(([state, value]) => ({ labels: { state }, value }))
+    })
   }
 
   /** Where the answers of one route are counted. */
@@ -54,8 +62,13 @@ export class Metrics {
     return tally
   }
 
-  #add(type: 'counter' | 'gauge' | 'histogram', name: string, help: string, values: () => Sample[]): void {
-    const metric = { name, help, get: async () => ({ name, help, type, values: values(), aggregator: 'sum' }) }
+  #add(
+    type: 'counter' | 'gauge' | 'histogram',
+    name: string,
+    help: string,
+    values: () => Sample[] | Promise<Sample[]>,
+  ): void {
+    const metric = { name, help, get: async () => ({ name, help, type, values: await values(), aggregator: 'sum' }) }
     this.registry.registerMetric(metric as unknown as Metric)
   }
 }

@@ -21,7 +21,7 @@ export type TestService = {
 const UNHURRIED = { eventLoopDelay: 0 }
 
 export type TestServiceOptions = {
-  /** Environment variables over the defaults, for instance POLICY_DIR. */
+  /** Environment variables over the defaults, for instance POLICY_DIR; with SMTP_URL or MAIL_TO_FILES mails go out. */
   env?: Record<string, string>
   /** Changes to the bounds of the HTTP interface. */
   limits?: Parameters<typeof buildApp>[1]
@@ -53,10 +53,12 @@ async function startService(
   await prepare?.(query)
   const keys = knownKeys ?? (await keysFor(parts))
   await parts.keeper.start()
+  if ('SMTP_URL' in env || 'MAIL_TO_FILES' in env) parts.mailSender.start()
   const app = await buildApp(parts, { ...UNHURRIED, ...limits })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     await app.close()
+    await parts.mailSender.stop()
     await parts.keeper.stop()
     await closeDatabase(t, parts.database)
   })

@@ -123,6 +123,11 @@ const WAYS: Record<Exclude<ProblemCode, InPerson>, () => Promise<Answer>> = {
     await admin('PUT', `/v1/groups/${group}/members/${user}`)
     return admin('POST', '/v1/users', { username: 'creator' })
   },
+  'mail-not-retryable': async () => {
+    await service.query(`INSERT INTO mail_outbox (id, message_id, kind, recipient, subject, state)
+      OVERRIDING SYSTEM VALUE VALUES (7, 'x@example.org', 'welcome', 'a@example.org', 'Welcome', 'sent')`)
+    return admin('POST', '/v1/mail/outbox/7/retry')
+  },
   'grant-exists': async () => {
     const id = await made('/v1/users', { username: 'holder' })
     const project = await made('/v1/projects', { title: 'granted' })

@@ -196,6 +196,8 @@ const WORK = `
   );
   COMMENT ON COLUMN mail_outbox.body IS 'emptied once sent or cancelled: it may hold a link that opens an account';
   CREATE INDEX mail_outbox_due ON mail_outbox (next_attempt_at) WHERE state = 'queued';
+  CREATE INDEX mail_outbox_failed ON mail_outbox (id) WHERE state = 'failed';
+  CREATE INDEX mail_outbox_recipient ON mail_outbox (recipient, id);
   CREATE INDEX mail_outbox_user ON mail_outbox (user_id) WHERE user_id IS NOT NULL;
 `
 
