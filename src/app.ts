@@ -154,11 +154,11 @@ function policyFigures(keeper: SnapshotKeeper) {
   return { revision, ageSeconds, rows: ready ? policyRows(keeper.snapshot()) : {} }
 }
 
-const policyRows = ({ users, groups, projects, grants, membershipCount, credentials }: Snapshot) => ({
+const policyRows = ({ users, groups, projects, grants, memberships, credentials }: Snapshot) => ({
   user: users.size,
   group: groups.size,
   project: projects.size,
-  membership: membershipCount,
+  membership: memberships.size,
   grant: grants.size,
   'service key': credentials.serviceKeys.size,
 })

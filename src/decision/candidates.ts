@@ -1,6 +1,7 @@
-import { ALL_PERMISSIONS, NO_HOLDING } from './grant-table.ts'
+import { ALL_PERMISSIONS, allowedOf, deniedOf, hasTimed } from './grant-table.ts'
 import { LinkGraph, type RowLinks } from './link-graph.ts'
 import type { MatcherContext } from './matcher-compiler.ts'
+import { IN_EVERY_PROJECT } from './membership-table.ts'
 import type { Narrowing } from './narrowing.ts'
 import type { FileRule } from './policy-model.ts'
 import { countsIn, EVERYWHERE, type GroupRecord, type ProjectRecord, type UserRecord } from './policy-records.ts'
@@ -21,14 +22,23 @@ export type MatchedRule =
   | { source: 'file'; rule: FileRule }
 
 /** Asked of a rule in hand, whose fields stand in the context: does it match? */
-type RuleTest = (context: MatcherContext) => boolean
+export type RuleTest = {
+  holds: (context: MatcherContext) => boolean
+  /** Does it read of the rule nothing but the times, so that all untimed rules fare alike? */
+  readsOnlyTimes: boolean
+}
+
+/** Which permissions of rules satisfy an asked one: those of the seven as bits, and all by name; null: whichever. */
+type Satisfying = { bits: number; names: ReadonlySet<string> | null }
+type OnMatch = ((rule: MatchedRule) => void) | null
 
 /** What the rows of a snapshot link a user to: groups by memberships of exactly this domain, and superusers. */
 export function rowLinksOf(snapshot: Snapshot): RowLinks {
   return (name, dom) => {
     const user = snapshot.user(name)
     if (user === undefined) return []
-    const subs = user.memberships.filter((membership) => membership.dom === dom).map(({ group }) => group.sub)
+    const memberships = snapshot.membershipsOf(user).filter((membership) => membership.dom === dom)
+    const subs = memberships.map(({ group }) => group.sub)
     if (user.isSuperuser && dom === EVERYWHERE) subs.push(SUPERUSER)
     return subs
   }
@@ -44,7 +54,9 @@ export class Candidates {
   readonly #test: RuleTest
   readonly #fileRules = new Map<string, FileRule[]>()
   readonly #links: LinkGraph
-  readonly #satisfying = new Map<string, { bits: number; names: ReadonlySet<string> | null }>()
+  readonly #satisfying = new Map<string, Satisfying>()
+  /** Files give rules to superusers only, as the shipped ones do. */
+  readonly #onlySuperuserRules: boolean
 
   constructor(snapshot: Snapshot, narrowing: Narrowing, test: RuleTest) {
     this.#snapshot = snapshot
@@ -55,6 +67,7 @@ export class Candidates {
       if (rule.dom === EVERYWHERE && !narrowing.everyProjectRules) continue
       this.#fileRules.set(rule.sub, [...(this.#fileRules.get(rule.sub) ?? []), rule])
     }
+    this.#onlySuperuserRules = [...this.#fileRules.keys()].every((sub) => sub === SUPERUSER)
     const implications = new LinkGraph(snapshot.model.implications)
     for (const permission of PERMISSIONS) this.#satisfying.set(permission, this.#satisfyingOf(permission, implications))
   }
@@ -65,41 +78,67 @@ export class Candidates {
    * @param project undefined where the project is not known: only rules for every project are left
    * @param onMatch told of each rule that matched, when an explanation is wanted
    */
-  match(
-    user: UserRecord,
-    project: ProjectRecord | undefined,
-    context: MatcherContext,
-    onMatch: ((rule: MatchedRule) => void) | null,
-  ): Matched {
+  match(user: UserRecord, project: ProjectRecord | undefined, context: MatcherContext, onMatch: OnMatch): Matched {
     const satisfying = this.#satisfying.get(context.r_act)
     if (satisfying === undefined) return 0
     if (!this.#links.isEmpty) return this.#matchLinked(user, project, context, satisfying, onMatch)
-    let matched = this.#matchGrants(user, project, context, satisfying.bits, onMatch)
-    const { memberships } = user
-    for (let at = 0; at < memberships.length; at += 1) {
-      const membership = memberships[at] as UserRecord['memberships'][number]
-      if (this.#isLinked(membership.dom, context.r_dom)) {
-        matched |= this.#matchGrants(membership.group, project, context, satisfying.bits, onMatch)
-      }
-    }
-    if (this.#fileRules.size === 0) return matched
+    let matched = project === undefined ? 0 : this.#matchHeld(user, project, context, satisfying.bits, onMatch)
+    if (this.#onlySuperuserRules && !user.isSuperuser) return matched
     for (const sub of this.#subsWithFileRules(user, context.r_dom)) {
       matched |= this.#matchFileRules(sub, context, satisfying.names, onMatch)
     }
     return matched
   }
 
-  #isLinked(dom: string, wanted: string): boolean {
-    return dom === EVERYWHERE ? this.#narrowing.linksEverywhere : this.#narrowing.linksInProject && dom === wanted
+  /**
+   * The grants of the user and of its groups. Where nobody listens and no grant is timed, what all of them hold is one
+   * set of bits, and is tested as one.
+   */
+  #matchHeld(user: UserRecord, project: ProjectRecord, context: MatcherContext, satisfying: number, onMatch: OnMatch) {
+    const { grants, memberships } = this.#snapshot
+    if (onMatch !== null || !this.#test.readsOnlyTimes)
+      return this.#matchEach(user, project, context, satisfying, onMatch)
+    let held = grants.held(project.ordinal, user.ordinal)
+    for (let place = 0; place < user.count; place += 1) {
+      if (!this.#counts(memberships.project(user, place), project)) continue
+      held |= grants.held(project.ordinal, memberships.group(user, place))
+    }
+    if (hasTimed(held)) return this.#matchEach(user, project, context, satisfying, null)
+    const matched =
+      ((allowedOf(held) & satisfying) !== 0 ? ALLOW : 0) | ((deniedOf(held) & satisfying) !== 0 ? DENY : 0)
+    if (matched === 0) return 0
+    context.p_from = ''
+    context.p_until = ''
+    return this.#test.holds(context) ? matched : 0
   }
 
+  #matchEach(user: UserRecord, project: ProjectRecord, context: MatcherContext, satisfying: number, onMatch: OnMatch) {
+    let matched = this.#matchGrants(user, project, context, satisfying, onMatch)
+    const { memberships } = this.#snapshot
+    for (let place = 0; place < user.count; place += 1) {
+      if (!this.#counts(memberships.project(user, place), project)) continue
+      const group = this.#snapshot.principal(memberships.group(user, place))
+      matched |= this.#matchGrants(group, project, context, satisfying, onMatch)
+    }
+    return matched
+  }
+
+  /** Does a membership limited to this project, or to none, count in the project of the request? */
+  #counts(within: number, project: ProjectRecord): boolean {
+    const { linksEverywhere, linksInProject } = this.#narrowing
+    return within === IN_EVERY_PROJECT ? linksEverywhere : linksInProject && within === project.ordinal
+  }
+
+  /** What the user is linked to that files give rules to. */
   #subsWithFileRules(user: UserRecord, dom: string): string[] {
     const subs: string[] = []
-    if (user.isSuperuser && this.#narrowing.linksEverywhere && this.#fileRules.has(SUPERUSER)) subs.push(SUPERUSER)
-    if (this.#fileRules.size === 1 && this.#fileRules.has(SUPERUSER)) return subs
+    const { linksEverywhere, linksInProject } = this.#narrowing
+    if (user.isSuperuser && linksEverywhere && this.#fileRules.has(SUPERUSER)) subs.push(SUPERUSER)
+    if (this.#onlySuperuserRules) return subs
     if (this.#fileRules.has(user.sub)) subs.push(user.sub)
-    for (const { group, dom: within } of user.memberships) {
-      if (this.#isLinked(within, dom) && this.#fileRules.has(group.sub)) subs.push(group.sub)
+    for (const { group, dom: within } of this.#snapshot.membershipsOf(user)) {
+      const counts = within === EVERYWHERE ? linksEverywhere : linksInProject && within === dom
+      if (counts && this.#fileRules.has(group.sub)) subs.push(group.sub)
     }
     return subs
   }
@@ -109,14 +148,16 @@ export class Candidates {
     user: UserRecord,
     project: ProjectRecord | undefined,
     context: MatcherContext,
-    satisfying: { bits: number; names: ReadonlySet<string> | null },
-    onMatch: ((rule: MatchedRule) => void) | null,
+    satisfying: Satisfying,
+    onMatch: OnMatch,
   ): Matched {
     const subs = this.#reachedSubs(user, context.r_dom)
     let matched = 0
     for (const sub of subs) {
       const principal = this.#snapshot.principalNamed(sub)
-      if (principal !== undefined) matched |= this.#matchGrants(principal, project, context, satisfying.bits, onMatch)
+      if (principal !== undefined && project !== undefined) {
+        matched |= this.#matchGrants(principal, project, context, satisfying.bits, onMatch)
+      }
       matched |= this.#matchFileRules(sub, context, satisfying.names, onMatch)
     }
     return matched
@@ -136,25 +177,23 @@ export class Candidates {
 
   #matchGrants(
     principal: UserRecord | GroupRecord,
-    project: ProjectRecord | undefined,
+    project: ProjectRecord,
     context: MatcherContext,
     satisfying: number,
-    onMatch: ((rule: MatchedRule) => void) | null,
+    onMatch: OnMatch,
   ): Matched {
-    if (project === undefined) return 0
     const { grants } = this.#snapshot
-    const holding = grants.holding(project.ordinal, principal.ordinal)
-    if (holding === NO_HOLDING) return 0
+    const held = grants.held(project.ordinal, principal.ordinal)
+    if (held === 0) return 0
     context.p_sub = principal.sub
     context.p_dom = project.dom
-    if (onMatch !== null || grants.hasTimed(holding)) {
-      return this.#matchEachGrant(principal, holding, context, satisfying, onMatch)
-    }
+    if (onMatch !== null || hasTimed(held))
+      return this.#matchEachGrant(principal, project, context, satisfying, onMatch)
     context.p_from = ''
     context.p_until = ''
     return (
-      this.#matchBits(grants.allowed(holding) & satisfying, 'allow', context) |
-      this.#matchBits(grants.denied(holding) & satisfying, 'deny', context)
+      this.#matchBits(allowedOf(held) & satisfying, 'allow', context) |
+      this.#matchBits(deniedOf(held) & satisfying, 'deny', context)
     )
   }
 
@@ -162,26 +201,27 @@ export class Candidates {
     context.p_eft = effect
     for (let left = bits; left !== 0; left &= left - 1) {
       context.p_act = PERMISSIONS[31 - Math.clz32(left & -left)] as string
-      if (this.#test(context)) return effect === 'allow' ? ALLOW : DENY
+      if (this.#test.holds(context)) return effect === 'allow' ? ALLOW : DENY
     }
     return 0
   }
 
   #matchEachGrant(
     principal: UserRecord | GroupRecord,
-    holding: number,
+    project: ProjectRecord,
     context: MatcherContext,
     satisfying: number,
-    onMatch: ((rule: MatchedRule) => void) | null,
+    onMatch: OnMatch,
   ): Matched {
     let matched = 0
-    for (const { id, permission, effect, validFrom, validUntil } of this.#snapshot.grants.grants(holding)) {
+    const grants = this.#snapshot.grants.grants(project.ordinal, principal.ordinal)
+    for (const { id, permission, effect, validFrom, validUntil } of grants) {
       if ((satisfying & (1 << PERMISSIONS.indexOf(permission))) === 0) continue
       context.p_act = permission
       context.p_eft = effect
       context.p_from = validFrom === null ? '' : String(validFrom)
       context.p_until = validUntil === null ? '' : String(validUntil)
-      if (!this.#test(context)) continue
+      if (!this.#test.holds(context)) continue
       matched |= effect === 'allow' ? ALLOW : DENY
       onMatch?.({ source: 'grant', id, principal, permission, effect })
     }
@@ -192,7 +232,7 @@ export class Candidates {
     sub: string,
     context: MatcherContext,
     satisfying: ReadonlySet<string> | null,
-    onMatch: ((rule: MatchedRule) => void) | null,
+    onMatch: OnMatch,
   ): Matched {
     let matched = 0
     for (const rule of this.#fileRules.get(sub) ?? []) {
@@ -203,7 +243,7 @@ export class Candidates {
       context.p_eft = rule.eft
       context.p_from = rule.from
       context.p_until = rule.until
-      if (!this.#test(context)) continue
+      if (!this.#test.holds(context)) continue
       matched |= rule.eft === 'allow' ? ALLOW : DENY
       onMatch?.({ source: 'file', rule })
     }
@@ -211,7 +251,7 @@ export class Candidates {
   }
 
   /** Which permissions of rules satisfy the asked one: their names, and those among the seven as bits. */
-  #satisfyingOf(permission: Permission, implications: LinkGraph) {
+  #satisfyingOf(permission: Permission, implications: LinkGraph): Satisfying {
     const form = this.#narrowing.permission
     if (form === null) return { bits: ALL_PERMISSIONS, names: null }
     const names = new Set<string>()

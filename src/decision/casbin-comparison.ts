@@ -1,5 +1,6 @@
 import { type CheckRequest, decide, type ObjectRef, resolve, userOf } from './decide.ts'
 import type { FullEnforcer } from './full-enforcer.ts'
+import { UserRecord } from './policy-records.ts'
 import { PERMISSIONS } from './policy-state.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -75,9 +76,9 @@ function drawer(snapshot: Snapshot, chance: () => number): () => CheckRequest {
 
 /** The user itself, or some member of the group. */
 function holderOf(snapshot: Snapshot, principal: ReturnType<Snapshot['principal']>, pick: Pick): number | undefined {
-  if ('memberships' in principal) return principal.id
-  const members = [...snapshot.users.values()].filter(({ memberships }) =>
-    memberships.some(({ group }) => group === principal),
+  if (principal instanceof UserRecord) return principal.id
+  const members = [...snapshot.users.values()].filter((user) =>
+    snapshot.membershipsOf(user).some(({ group }) => group === principal),
   )
   return pick(members)?.id
 }

@@ -1,6 +1,7 @@
 import { type Evaluation, evaluationOf, type ResolvedRequest, type Witness } from './evaluation.ts'
 import { NO_OBJECT, type ObjectContext } from './matcher-compiler.ts'
 import type { UserRecord } from './policy-records.ts'
+import { permissionNamed } from './policy-state.ts'
 import { DECISIONS, type Decision } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -59,7 +60,7 @@ export function resolve(snapshot: Snapshot, user: UserRecord, request: CheckRequ
     user,
     project,
     dom: project?.dom ?? String(request.project),
-    permission: request.permission,
+    permission: permissionNamed(request.permission),
     objects: objectsOf(snapshot, request),
     via: request.via ?? 'session',
     now,

@@ -18,7 +18,7 @@ import {
 import { alternativesOf, contains, type MatcherNode } from './matcher-syntax.ts'
 import type { Narrowing } from './narrowing.ts'
 import type { ProjectRecord, UserRecord } from './policy-records.ts'
-import { PERMISSIONS } from './policy-state.ts'
+import { isPermission } from './policy-state.ts'
 import { DECISIONS, type Decision, REASON_CODES, type ReasonCode } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -81,7 +81,8 @@ function tokenRuleOf(snapshot: Snapshot, witness: () => Witness | null): TokenRu
 /** A condition on the request alone, what its failing means, whether it looks at the object, and its alternatives. */
 type RequestCondition = {
   holds: Condition
-  reason: ReasonCode
+  /** The reason's place in REASON_CODES. */
+  reason: number
   ofObject: boolean
   alternatives: readonly { node: MatcherNode; holds: Condition }[]
 }
@@ -98,10 +99,13 @@ class IndexedRules {
     this.#snapshot = snapshot
     const links = linkFunctionsOf(snapshot)
     const compile = (node: MatcherNode) => compileCondition(node, functions, links)
-    this.candidates = new Candidates(snapshot, narrowing, all(narrowing.ruleConjuncts.map(compile)))
+    this.candidates = new Candidates(snapshot, narrowing, {
+      holds: all(narrowing.ruleConjuncts.map(compile)),
+      readsOnlyTimes: !narrowing.ruleConjuncts.some(looksBeyondTimes),
+    })
     this.requestConditions = narrowing.requestConjuncts.map((node) => ({
       holds: compile(node),
-      reason: reasonOf(node),
+      reason: REASON_CODES.indexOf(reasonOf(node)),
       ofObject: looksAtObject(node),
       alternatives: alternativesOf(node).map((alternative) => ({ node: alternative, holds: compile(alternative) })),
     }))
@@ -191,14 +195,10 @@ function firstReason(conditions: readonly RequestCondition[], context: MatcherCo
   for (let at = 0; at < conditions.length; at += 1) {
     const { holds, reason } = conditions[at] as RequestCondition
     if (holds(context)) continue
-    const place = REASON_CODES.indexOf(reason)
-    first = Math.min(first, place === NOT_CREATOR_GROUP && context.r_obj.creator === '' ? UNKNOWN_CREATOR : place)
+    const isUnknown = reason === NOT_CREATOR_GROUP && context.r_obj.creator === ''
+    first = Math.min(first, isUnknown ? UNKNOWN_CREATOR : reason)
   }
   return first
-}
-
-function isPermission(name: string): boolean {
-  return (PERMISSIONS as readonly string[]).includes(name)
 }
 
 /** What it means when a condition fails: told by the functions it calls; an operator's own condition is `no_grant`. */
@@ -213,6 +213,11 @@ function reasonOf(node: MatcherNode): ReasonCode {
 
 function looksAtObject(node: MatcherNode): boolean {
   return contains(node, (part) => part.type === 'object-field')
+}
+
+/** Does the condition read more of the rule in hand than the times? */
+function looksBeyondTimes(node: MatcherNode): boolean {
+  return contains(node, (part) => part.type === 'field' && part.of === 'p' && !['from', 'until'].includes(part.name))
 }
 
 function all(conditions: readonly Condition[]): Condition {

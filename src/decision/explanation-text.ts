@@ -132,7 +132,8 @@ function objectRefused(snapshot: Snapshot, request: CheckRequest, object: Object
 function notInGroup(snapshot: Snapshot, request: CheckRequest, group: string, userName: string): string {
   const record = snapshot.groupNamed(group)
   if (record === undefined) return `there is no group \`${group}\``
-  const elsewhere = userOf(snapshot, request.user)?.memberships.find((membership) => membership.group === record)
+  const user = userOf(snapshot, request.user)
+  const elsewhere = user && snapshot.membershipsOf(user).find((membership) => membership.group === record)
   if (elsewhere !== undefined) return `${userName} is in group \`${group}\` in project ${elsewhere.dom} only`
   return `${userName} is not in group \`${group}\``
 }

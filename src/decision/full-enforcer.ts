@@ -116,7 +116,7 @@ function* linkRows(snapshot: Snapshot): Generator<[string, string, string]> {
   for (const { from, to, dom } of snapshot.model.links) yield [from, to, dom]
   for (const user of snapshot.users.values()) {
     if (user.isSuperuser) yield [user.sub, SUPERUSER, EVERYWHERE]
-    for (const { group, dom } of user.memberships) yield [user.sub, group.sub, dom]
+    for (const { group, dom } of snapshot.membershipsOf(user)) yield [user.sub, group.sub, dom]
   }
 }
 

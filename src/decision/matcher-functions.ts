@@ -4,8 +4,8 @@ import type { ReasonCode } from './reasons.ts'
 export interface PolicyFacts {
   user(sub: string): UserFacts | undefined
   projectExists(dom: string): boolean
-  /** Is the user a member, everywhere or in this project, of the group of exactly this name? */
-  isMemberOfGroupNamed(user: UserFacts, name: string, dom: string): boolean
+  /** Is the user a member, everywhere or in this project, of the group named exactly like the owner's login? */
+  isMemberOfNamesake(user: UserFacts, owner: UserFacts, dom: string): boolean
 }
 
 /** What the matcher functions read of a user. */
@@ -85,5 +85,5 @@ function isInGroupNamedLike(facts: PolicyFacts, sub: string, owner: string, dom:
   const user = facts.user(sub)
   const ownerFacts = facts.user(owner)
   if (user === undefined || ownerFacts === undefined) return false
-  return facts.isMemberOfGroupNamed(user, ownerFacts.username, dom)
+  return facts.isMemberOfNamesake(user, ownerFacts, dom)
 }

@@ -1,5 +1,5 @@
 import { type CheckRequest, userOf } from './decide.ts'
-import { type Grant, NO_HOLDING } from './grant-table.ts'
+import type { Grant } from './grant-table.ts'
 import { countsIn, type GroupRecord, type ProjectRecord, UserRecord } from './policy-records.ts'
 import { PERMISSIONS } from './policy-state.ts'
 import type { ReasonCode } from './reasons.ts'
@@ -23,7 +23,7 @@ export function nearMisses(snapshot: Snapshot, request: CheckRequest, reason: Re
   if (user === undefined || project === undefined) return []
   const permission = reason === 'token_not_granted' ? 'can_annotate_with_token' : request.permission
   const search: Search = { snapshot, project, permission, instant }
-  const here = user.memberships.filter((membership) => countsIn(membership, project.dom))
+  const here = snapshot.membershipsOf(user).filter((membership) => countsIn(membership, project.dom))
   const own = [user, ...here.map(({ group }) => group)]
   return [
     ...own.flatMap((principal) => outOfTime(search, principal)).slice(0, MOST),
@@ -47,7 +47,8 @@ function outOfTime({ snapshot, project, permission, instant }: Search, principal
 
 function memberElsewhere(search: Search, user: UserRecord): string[] {
   const { project, permission } = search
-  return user.memberships
+  return search.snapshot
+    .membershipsOf(user)
     .filter((membership) => !countsIn(membership, project.dom) && holds(search, membership.group, permission))
     .map(
       ({ group, dom }) =>
@@ -69,9 +70,10 @@ function heldHere(search: Search, user: UserRecord, own: readonly Principal[]): 
 
 function groupsThatHold(search: Search, user: UserRecord): string[] {
   const found: string[] = []
+  const memberOf = new Set(search.snapshot.membershipsOf(user).map(({ group }) => group))
   for (const group of search.snapshot.groups.values()) {
     if (found.length === MOST) break
-    const isMember = user.memberships.some((membership) => membership.group === group)
+    const isMember = memberOf.has(group)
     if (!isMember && holds(search, group, search.permission)) found.push(`\`${group.name}\``)
   }
   if (found.length === 0) return []
@@ -90,8 +92,7 @@ function isInForce({ validFrom, validUntil }: Grant, instant: number): boolean {
 }
 
 function grantsOf({ grants }: Snapshot, project: ProjectRecord, principal: Principal): Grant[] {
-  const holding = grants.holding(project.ordinal, principal.ordinal)
-  return holding === NO_HOLDING ? [] : [...grants.grants(holding)]
+  return grants.grants(project.ordinal, principal.ordinal)
 }
 
 /** A principal in a person's words. */

@@ -1,36 +1,59 @@
 import type { UserFacts } from './matcher-functions.ts'
+import type { MembershipSlice } from './membership-table.ts'
 import type { GroupState, ProjectState, UserState } from './policy-state.ts'
+
+const [ACTIVE, SUPERUSER, ANONYMOUS, BROWSES] = [1, 2, 4, 8]
 
 /** In every project: the domain of a membership that is not limited, and of superusers. */
 export const EVERYWHERE = '*'
 
-/** A user as the snapshot holds it. `sub` is its name in Casbin, `ordinal` its place among the principals. */
-export class UserRecord implements UserFacts {
-  readonly id: number
-  readonly sub: string
+/**
+ * A user as the snapshot holds it, and where its memberships stand. `sub` is its name in Casbin, `ordinal` its place
+ * among the principals.
+ */
+export class UserRecord implements MembershipSlice, UserFacts {
+  // WHY in this order: a decision reads the first five, which so share a line of the processor's cache.
+  start = 0
+  count = 0
   readonly ordinal: number
+  #standing = 0
+  readonly sub: string
+  /** The group named exactly like this user's login, whose members may edit what the user made (D9). */
+  namesake: GroupRecord | undefined
+  readonly id: number
   username = ''
-  isActive = false
-  isSuperuser = false
-  isAnonymous = false
   isDeleted = false
-  mayBrowseGenerally = false
-  readonly memberships: MembershipRecord[] = []
+  room = 0
 
   constructor(id: number, ordinal: number) {
-    this.id = id
-    this.sub = `user:${id}`
     this.ordinal = ordinal
+    this.sub = `user:${id}`
+    this.id = id
+  }
+
+  get isActive(): boolean {
+    return (this.#standing & ACTIVE) !== 0
+  }
+  get isSuperuser(): boolean {
+    return (this.#standing & SUPERUSER) !== 0
+  }
+  get isAnonymous(): boolean {
+    return (this.#standing & ANONYMOUS) !== 0
+  }
+  /** The general permission can_browse in the user's own settings (D7). */
+  get mayBrowseGenerally(): boolean {
+    return (this.#standing & BROWSES) !== 0
   }
 
   /** Takes over a new state; memberships are rows of their own and stay. */
   take(state: UserState): void {
     this.username = state.username
-    this.isActive = state.isActive
-    this.isSuperuser = state.isSuperuser
-    this.isAnonymous = state.isAnonymous
     this.isDeleted = state.isDeleted
-    this.mayBrowseGenerally = state.generalPermissions.includes('can_browse')
+    this.#standing =
+      (state.isActive ? ACTIVE : 0) |
+      (state.isSuperuser ? SUPERUSER : 0) |
+      (state.isAnonymous ? ANONYMOUS : 0) |
+      (state.generalPermissions.includes('can_browse') ? BROWSES : 0)
   }
 }
 

@@ -60,6 +60,11 @@ export const PERMISSIONS = [
   'can_fork',
 ] as const
 export type Permission = (typeof PERMISSIONS)[number]
+const NAMED = new Map<string, Permission>(PERMISSIONS.map((name) => [name, name]))
+/** Is this the name of one of the seven? */
+export const isPermission = (name: string): name is Permission => NAMED.has(name)
+/** The permission of this name, in the one string that every comparison then finds identical; other names as they are. */
+export const permissionNamed = (name: string): string => NAMED.get(name) ?? name
 export type Effect = 'allow' | 'deny'
 
 /** All rows of policy at one revision, as far as tests, benchmarks and policy test files make it up. */

@@ -1,8 +1,9 @@
 import { Credentials, isCredentialChange } from './credentials.ts'
 import { GrantTable } from './grant-table.ts'
 import type { PolicyFacts } from './matcher-functions.ts'
+import { IN_EVERY_PROJECT, MembershipTable } from './membership-table.ts'
 import type { PolicyModel } from './policy-model.ts'
-import { countsIn, EVERYWHERE, GroupRecord, ProjectRecord, UserRecord } from './policy-records.ts'
+import { EVERYWHERE, GroupRecord, type MembershipRecord, ProjectRecord, UserRecord } from './policy-records.ts'
 import type { GrantState, MembershipState, PolicyChange, PolicyTables, UserState } from './policy-state.ts'
 
 /**
@@ -15,6 +16,7 @@ import type { GrantState, MembershipState, PolicyChange, PolicyTables, UserState
 export class Snapshot implements PolicyFacts {
   readonly model: PolicyModel
   readonly grants: GrantTable
+  readonly memberships = new MembershipTable()
   revision = 0
   /** Raised by every change, so that what was derived from the snapshot can tell that it is outdated. */
   generation = 0
@@ -26,12 +28,12 @@ export class Snapshot implements PolicyFacts {
   readonly #groupsByName = new Map<string, GroupRecord>()
   readonly #projects = new Map<number, ProjectRecord>()
   readonly #projectsByDom = new Map<string, ProjectRecord>()
-  readonly #memberOf = new Map<number, UserRecord>()
   readonly #principals: (UserRecord | GroupRecord)[] = []
   readonly #projectOrdinals: ProjectRecord[] = []
   #anonymous: UserRecord | undefined
   #askedUser: UserRecord | undefined
   #askedProject: ProjectRecord | undefined
+  #askedOwner: UserRecord | undefined
 
   /** Told of every fault inside a decision; the decision itself was a denial. */
   readonly onFault: (cause: unknown) => void
@@ -51,15 +53,13 @@ export class Snapshot implements PolicyFacts {
   get projects(): ReadonlyMap<number, ProjectRecord> {
     return this.#projects
   }
-  get membershipCount(): number {
-    return this.#memberOf.size
-  }
   /** The one user marked anonymous. */
   get anonymous(): UserRecord | undefined {
     return this.#anonymous
   }
   user(sub: string): UserRecord | undefined {
-    return this.#askedUser?.sub === sub ? this.#askedUser : this.#usersBySub.get(sub)
+    if (this.#askedUser?.sub === sub) return this.#askedUser
+    return this.#askedOwner?.sub === sub ? this.#askedOwner : this.#usersBySub.get(sub)
   }
   userNamed(username: string): UserRecord | undefined {
     return this.#usersByName.get(username)
@@ -80,6 +80,10 @@ export class Snapshot implements PolicyFacts {
     this.#askedUser = user
     this.#askedProject = project
   }
+  /** Says whose object the decision at hand is about; see {@link asked}. */
+  askedOwner(owner: UserRecord | undefined): void {
+    this.#askedOwner = owner
+  }
   /** The user or group of an ordinal of the grant table. */
   principal(ordinal: number): UserRecord | GroupRecord {
     return this.#principals[ordinal] as UserRecord | GroupRecord
@@ -92,10 +96,23 @@ export class Snapshot implements PolicyFacts {
   projectOf(ordinal: number): ProjectRecord {
     return this.#projectOrdinals[ordinal] as ProjectRecord
   }
-  isMemberOfGroupNamed(user: UserRecord, name: string, dom: string): boolean {
-    const group = this.#groupsByName.get(name)
-    if (group === undefined) return false
-    return user.memberships.some((membership) => membership.group === group && countsIn(membership, dom))
+  isMemberOfNamesake(user: UserRecord, { namesake }: UserRecord, dom: string): boolean {
+    if (namesake === undefined) return false
+    const project = this.#askedProject?.dom === dom ? this.#askedProject : this.#projectsByDom.get(dom)
+    for (let place = 0; place < user.count; place += 1) {
+      if (this.memberships.group(user, place) !== namesake.ordinal) continue
+      const within = this.memberships.project(user, place)
+      if (within === IN_EVERY_PROJECT || within === project?.ordinal) return true
+    }
+    return false
+  }
+  /** The memberships of a user, in the order in which they came. */
+  membershipsOf(user: UserRecord): MembershipRecord[] {
+    return this.memberships.of(user).map(({ id, group, project }) => ({
+      id,
+      group: this.#principals[group] as GroupRecord,
+      dom: project === IN_EVERY_PROJECT ? EVERYWHERE : this.projectOf(project).dom,
+    }))
   }
 
   /**
@@ -108,6 +125,7 @@ export class Snapshot implements PolicyFacts {
     const changes = lastOfEachRow(changeSet)
     this.#askedUser = undefined
     this.#askedProject = undefined
+    this.#askedOwner = undefined
     this.#checkReferences(changes)
     // Within one transaction the feed may name a row before the row it refers to (a cascade), so what is referred to
     // is put first and removed last.
@@ -140,9 +158,10 @@ export class Snapshot implements PolicyFacts {
       const group =
         this.#groups.get(change.id) ?? this.#addPrincipal(new GroupRecord(change.id, this.#principals.length))
       this.#groups.set(group.id, group)
-      forget(this.#groupsByName, group.name, group)
+      this.#forgetGroupName(group)
       group.take(change.state)
       this.#groupsByName.set(group.name, group)
+      this.#pairNames(group.name)
     } else if (change.kind === 'project') {
       const project = this.#projects.get(change.id) ?? this.#addProject(change.id)
       project.take(change.state)
@@ -151,14 +170,32 @@ export class Snapshot implements PolicyFacts {
 
   #putUser(state: UserState): void {
     this.credentials.generation += 1
-    const user = this.#users.get(state.id) ?? this.#addPrincipal(new UserRecord(state.id, this.#principals.length))
+    const user = this.#users.get(state.id) ?? this.#addUser(state.id)
     this.#users.set(user.id, user)
     this.#usersBySub.set(user.sub, user)
     forget(this.#usersByName, user.username, user)
     user.take(state)
     this.#usersByName.set(user.username, user)
+    this.#pairNames(user.username)
     if (user.isAnonymous) this.#anonymous = user
     else if (this.#anonymous === user) this.#anonymous = undefined
+  }
+
+  #addUser(id: number): UserRecord {
+    const user = this.#addPrincipal(new UserRecord(id, this.#principals.length))
+    this.memberships.open(user.ordinal, user)
+    return user
+  }
+
+  /** Tells the user of this login which group has its name now. */
+  #pairNames(name: string): void {
+    const user = this.#usersByName.get(name)
+    if (user !== undefined) user.namesake = this.#groupsByName.get(name)
+  }
+
+  #forgetGroupName(group: GroupRecord): void {
+    forget(this.#groupsByName, group.name, group)
+    this.#pairNames(group.name)
   }
 
   #addPrincipal<Principal extends UserRecord | GroupRecord>(principal: Principal): Principal {
@@ -176,31 +213,21 @@ export class Snapshot implements PolicyFacts {
 
   #applyReference(change: PolicyChange): void {
     if (change.kind === 'membership') {
-      this.#removeMembership(change.id)
-      if (change.state !== null) this.#addMembership(change.state)
+      if (change.state === null) this.memberships.delete(change.id)
+      else this.#putMembership(change.state)
     } else if (change.kind === 'grant') {
       if (change.state === null) this.grants.delete(change.id)
       else this.#putGrant(change.state)
     }
   }
 
-  #addMembership(state: MembershipState): void {
+  #putMembership(state: MembershipState): void {
     const user = this.#users.get(state.userId)
     const group = this.#groups.get(state.groupId)
     const project = state.projectId === null ? undefined : this.#projects.get(state.projectId)
     if (user === undefined || group === undefined) return
-    user.memberships.push({ id: state.id, group, dom: project?.dom ?? EVERYWHERE })
-    this.#memberOf.set(state.id, user)
-  }
-
-  #removeMembership(id: number): void {
-    const user = this.#memberOf.get(id)
-    if (user === undefined) return
-    this.#memberOf.delete(id)
-    user.memberships.splice(
-      user.memberships.findIndex((membership) => membership.id === id),
-      1,
-    )
+    const within = project?.ordinal ?? IN_EVERY_PROJECT
+    this.memberships.put(user.ordinal, { id: state.id, group: group.ordinal, project: within })
   }
 
   #putGrant(state: GrantState): void {
@@ -220,7 +247,7 @@ export class Snapshot implements PolicyFacts {
       if (this.#anonymous === user) this.#anonymous = undefined
     } else if (change.kind === 'group') {
       const group = this.#groups.get(change.id)
-      if (group !== undefined) forget(this.#groupsByName, group.name, group)
+      if (group !== undefined) this.#forgetGroupName(group)
       this.#groups.delete(change.id)
     } else if (change.kind === 'project') {
       this.#projectsByDom.delete(String(change.id))

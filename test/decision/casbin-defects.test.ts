@@ -469,7 +469,7 @@ t.test('in the parts that load and decide', async (t) => {
     for (let asked = 0; asked < 5; asked++) keeper.refresh()
     const snapshot = await reached
     t.equal(snapshot.grants.size, tables.grants.length)
-    t.equal(snapshot.membershipCount, tables.memberships.length)
+    t.equal(snapshot.memberships.size, tables.memberships.length)
     snapshot.apply([{ kind: 'grant', id: tables.grants[0]?.id ?? 0, state: null }])
     t.equal(decide(snapshot, { user: 'alice', project: 1, permission: 'can_browse' }, INSTANT).reason, 'no_grant')
   })
