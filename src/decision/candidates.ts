@@ -123,6 +123,20 @@ export class Candidates {
     return matched
   }
 
+  /**
+   * The projects, by ordinal, on which some rule can match the user; null where it may be any. Grants are looked at of
+   * all the user's groups, wherever the memberships count.
+   */
+  projectsWithin(user: UserRecord): Set<number> | null {
+    if (!this.#links.isEmpty || !this.#onlySuperuserRules || user.isSuperuser) return null
+    const { grants, memberships } = this.#snapshot
+    const projects = grants.projectsOf(user.ordinal)
+    for (let place = 0; place < user.count; place += 1) {
+      for (const project of grants.projectsOf(memberships.group(user, place))) projects.add(project)
+    }
+    return projects
+  }
+
   /** Does a membership limited to this project, or to none, count in the project of the request? */
   #counts(within: number, project: ProjectRecord): boolean {
     const { linksEverywhere, linksInProject } = this.#narrowing

@@ -1,6 +1,6 @@
 import { type Evaluation, evaluationOf, type ResolvedRequest, type Witness } from './evaluation.ts'
 import { NO_OBJECT, type ObjectContext } from './matcher-compiler.ts'
-import type { UserRecord } from './policy-records.ts'
+import type { ProjectRecord, UserRecord } from './policy-records.ts'
 import { permissionNamed } from './policy-state.ts'
 import { DECISIONS, type Decision } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -45,6 +45,11 @@ export function decideWitnessed(
     snapshot.onFault(cause)
     return DECISIONS.fault
   }
+}
+
+/** The projects outside of which everything is denied to the user, for lists; null where it may be any project. */
+export function projectsWithin(snapshot: Snapshot, user: UserRecord): Iterable<ProjectRecord> | null {
+  return evaluationFor(snapshot).projectsWithin(user)
 }
 
 /** The user that a request names; undefined when there never was one. */

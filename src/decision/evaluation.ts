@@ -48,6 +48,8 @@ export type Witness = {
 /** Evaluates a snapshot's model over the snapshot's rules. */
 export interface Evaluation {
   decide(request: ResolvedRequest, witness: Witness | null): Decision
+  /** The projects outside of which everything is denied to the user; null where nothing can be said. */
+  projectsWithin(user: UserRecord): Iterable<ProjectRecord> | null
 }
 
 /** The evaluation that fits the model: over the index where the index may narrow, otherwise by Casbin in full. */
@@ -165,6 +167,12 @@ class IndexedEvaluation implements Evaluation {
     return DECISIONS[REASON_CODES[first] as ReasonCode]
   }
 
+  /** No allow without a rule that matches: both effects that are indexed ask for one. */
+  projectsWithin(user: UserRecord): Iterable<ProjectRecord> | null {
+    const ordinals = this.#rules.candidates.projectsWithin(user)
+    return ordinals && Array.from(ordinals, (ordinal) => this.#snapshot.projectOf(ordinal))
+  }
+
   #tellObject(index: number, mayEdit: boolean, witness: Witness): void {
     if (!this.#context.r_obj.given) return
     if (!mayEdit) witness.onRefusedObject(index)
@@ -253,6 +261,10 @@ class FullEvaluation implements Evaluation {
     if (!user.isActive) return DECISIONS.inactive
     if (project === undefined) return DECISIONS.unknown_project
     return isPermission(permission) ? DECISIONS.no_grant : DECISIONS.unknown_permission
+  }
+
+  projectsWithin(): null {
+    return null
   }
 
   #allows({ user, dom, permission, objects, via, now }: ResolvedRequest, witness: Witness | null): boolean {

@@ -30,7 +30,8 @@ export type Grant = {
  * "some are timed") and the head of a chain of its grants.
  *
  * Projects and principals are the snapshot's ordinals. A decision reads the bits; only timed grants and explanations
- * walk the chain. About 40 bytes a grant: 1,000,000 grants are held in typed arrays and not in objects.
+ * walk the chain; lists of projects walk a second one, of all grants of a principal. About 50 bytes a grant: 1,000,000
+ * grants are held in typed arrays and not in objects.
  */
 export class GrantTable {
   readonly #holdings: PairMap
@@ -41,6 +42,10 @@ export class GrantTable {
   #project: Int32Array
   #principal: Int32Array
   #next: Int32Array
+  /** The rows of one principal, on whatever projects, in a chain that can be left anywhere; its heads by principal. */
+  #after: Int32Array
+  #before: Int32Array
+  readonly #firstOf: number[] = []
   #rowCount = 0
   #freeRow = ABSENT
 
@@ -51,6 +56,8 @@ export class GrantTable {
     this.#project = new Int32Array(expected)
     this.#principal = new Int32Array(expected)
     this.#next = new Int32Array(expected)
+    this.#after = new Int32Array(expected)
+    this.#before = new Int32Array(expected)
   }
 
   get size(): number {
@@ -65,6 +72,15 @@ export class GrantTable {
   /** The grants of a principal on a project, timed or not. */
   grants(project: number, principal: number): Grant[] {
     return this.#chain(this.#holdings.head(project, principal))
+  }
+
+  /** The projects on which the principal has grants, each once, in no order. */
+  projectsOf(principal: number): Set<number> {
+    const projects = new Set<number>()
+    for (let row = this.#firstOf[principal] ?? ABSENT; row !== ABSENT; row = this.#after[row] as number) {
+      projects.add(this.#project[row] as number)
+    }
+    return projects
   }
 
   /** Every grant with its project and principal, in no order. */
@@ -87,6 +103,7 @@ export class GrantTable {
     this.#next[row] = this.#holdings.head(project, principal)
     this.#holdings.set(project, principal, this.#holdings.bits(project, principal) | bitsOf(kind), row)
     this.#rows.set(grant.id, row)
+    this.#join(row, principal)
     if (timed) this.#timed.set(row, { validFrom: grant.validFrom, validUntil: grant.validUntil })
   }
 
@@ -97,8 +114,25 @@ export class GrantTable {
     this.#rows.delete(id)
     this.#timed.delete(row)
     this.#unchain(row)
+    this.#leave(row)
     this.#next[row] = this.#freeRow
     this.#freeRow = row
+  }
+
+  #join(row: number, principal: number): void {
+    while (this.#firstOf.length <= principal) this.#firstOf.push(ABSENT)
+    const first = this.#firstOf[principal] as number
+    this.#before[row] = ABSENT
+    this.#after[row] = first
+    if (first !== ABSENT) this.#before[first] = row
+    this.#firstOf[principal] = row
+  }
+
+  #leave(row: number): void {
+    const [before, after] = [this.#before[row] as number, this.#after[row] as number]
+    if (before === ABSENT) this.#firstOf[this.#principal[row] as number] = after
+    else this.#after[before] = after
+    if (after !== ABSENT) this.#before[after] = before
   }
 
   #unchain(row: number): void {
@@ -144,6 +178,8 @@ export class GrantTable {
       this.#project = grown(this.#project, Int32Array)
       this.#principal = grown(this.#principal, Int32Array)
       this.#next = grown(this.#next, Int32Array)
+      this.#after = grown(this.#after, Int32Array)
+      this.#before = grown(this.#before, Int32Array)
     }
     this.#rowCount += 1
     return this.#rowCount - 1

@@ -1,5 +1,5 @@
 import type { MatchedRule } from './candidates.ts'
-import { decide, decideWitnessed, type Via } from './decide.ts'
+import { decide, decideWitnessed, projectsWithin, type Via } from './decide.ts'
 import { type NamedGrant, namedGrant } from './explain.ts'
 import { PERMISSIONS, type Permission } from './policy-state.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -21,7 +21,10 @@ export function projectsOf(
   range: Range = WHOLE,
 ): { id: number; title: string }[] {
   const found: { id: number; title: string }[] = []
-  for (const project of idsIn(snapshot.projects, range)) {
+  const user = snapshot.users.get(userId)
+  const within = user && projectsWithin(snapshot, user)
+  const ids = within ? Array.from(within, ({ id }) => id) : [...snapshot.projects.keys()]
+  for (const project of inRange(ids, range)) {
     if (found.length >= range.limit) break
     if (!decide(snapshot, { user: userId, project, permission, via }, instant).allowed) continue
     found.push({ id: project, title: snapshot.projects.get(project)?.title ?? '' })
@@ -52,7 +55,7 @@ export function usersOf(
   range: Range = WHOLE,
 ): PermittedUser[] {
   const found: PermittedUser[] = []
-  for (const id of idsIn(snapshot.users, range)) {
+  for (const id of inRange([...snapshot.users.keys()], range)) {
     if (found.length >= range.limit) break
     const request = { user: id, project: projectId, permission, via }
     if (!decide(snapshot, request, instant).allowed) continue
@@ -67,7 +70,7 @@ export function usersOf(
   return found
 }
 
-function idsIn(rows: ReadonlyMap<number, unknown>, { after, descending }: Range): number[] {
-  const ids = [...rows.keys()].filter((id) => after === null || (descending ? id < after : id > after))
+function inRange(all: number[], { after, descending }: Range): number[] {
+  const ids = after === null ? all : all.filter((id) => (descending ? id < after : id > after))
   return ids.sort((a, b) => (descending ? b - a : a - b))
 }

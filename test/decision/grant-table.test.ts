@@ -59,6 +59,10 @@ t.test('a table of grants holds what a list of them holds, through a hundred tho
   const byId = (rows: Iterable<{ grant: Grant }>) => [...rows].sort((a, b) => a.grant.id - b.grant.id)
   t.same(byId(table.all()), byId(reference.values()))
   t.equal(table.size, reference.size)
+  for (let principal = 0; principal <= 300; principal += 1) {
+    const rows = [...reference.values()].filter((row) => row.principal === principal)
+    t.same([...table.projectsOf(principal)].sort(), [...new Set(rows.map(({ project }) => project))].sort())
+  }
   t.same(wrongBits(table, [...reference.values()]), [])
 })
 
