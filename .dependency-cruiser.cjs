@@ -80,7 +80,7 @@ module.exports = {
     owned('typeorm-stays-in-storage', '(typeorm|typeorm-adapter)', '^src/(database/|compose[.]ts$)|-store[.]ts$|^src/policy/casbin-adapter[.]ts$'),
     owned('pg-stays-in-database', 'pg', '^src/database/'),
     owned('fastify-stays-at-the-edge', '(fastify|@fastify)', '^src/http/|-routes[.]ts$|^src/(app|compose)[.]ts$'),
-    owned('typebox-stays-in-schemas', 'typebox', '^src/http/|-(schemas|routes)[.]ts$|^src/config/|^src/(config|decision/policy-test-file)[.]ts$'),
+    owned('typebox-stays-in-schemas', 'typebox', '^src/http/|-(schemas|routes)[.]ts$|^src/config/|^src/(config|decision/policy-test-file|account/profile-catalogue)[.]ts$'),
     owned('prom-client-stays-in-metrics', 'prom-client', '^src/http/metrics[.]ts$'),
     forbid(
       'only-the-command-line-makes-a-log',

@@ -17,7 +17,7 @@ WORKDIR /app
 COPY package.json ./
 COPY --from=dependencies /build/node_modules node_modules
 COPY --from=build /build/dist dist
-COPY model.conf ./
+COPY model.conf profile-settings.yaml ./
 COPY policies policies
 # Nothing below /app is written, so the root file system may be read-only; DATA_DIR is the only folder written to.
 ENV HOST=0.0.0.0 PORT=8080 DATA_DIR=/var/lib/gatehouse

@@ -5,6 +5,8 @@ import { apiTokenRoutes } from './account/api-token-routes.ts'
 import type { ApiTokenService } from './account/api-token-service.ts'
 import { groupRoutes } from './account/group-routes.ts'
 import type { GroupService } from './account/group-service.ts'
+import { profileRoutes } from './account/profile-routes.ts'
+import type { ProfileService } from './account/profile-service.ts'
 import { userRoutes } from './account/user-routes.ts'
 import type { UserService } from './account/user-service.ts'
 import { problemOfDatabase } from './database/database-problem.ts'
@@ -46,6 +48,7 @@ export type AppParts = {
   keeper: SnapshotKeeper
   users: UserService
   groups: GroupService
+  profiles: ProfileService
   projects: ProjectService
   grants: GrantService
   auditEvents: AuditEventService
@@ -134,6 +137,7 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(reverseLookupRoutes, { keeper, now })
   app.register(userRoutes, { users: parts.users })
   app.register(groupRoutes, { groups: parts.groups })
+  app.register(profileRoutes, { profiles: parts.profiles })
   app.register(projectRoutes, { projects: parts.projects })
   app.register(grantRoutes, { grants: parts.grants })
   app.register(apiTokenRoutes, { apiTokens: parts.apiTokens })

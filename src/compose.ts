@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { domainToASCII } from 'node:url'
 import type { Logger } from 'pino'
@@ -9,6 +10,10 @@ import { PgApiTokenStore } from './account/api-token-store.ts'
 import { GroupService } from './account/group-service.ts'
 import { PgGroupStore } from './account/group-store.ts'
 import { PgNameStore } from './account/name-store.ts'
+import { readProfileCatalogue } from './account/profile-catalogue.ts'
+import { ProfileService } from './account/profile-service.ts'
+import type { ProfileCatalogue } from './account/profile-setting.ts'
+import { PgProfileStore } from './account/profile-store.ts'
 import { UserService } from './account/user-service.ts'
 import { PgUserStore } from './account/user-store.ts'
 import type { Config } from './config.ts'
@@ -45,6 +50,7 @@ export type Parts = {
   keeper: SnapshotKeeper
   users: UserService
   groups: GroupService
+  profiles: ProfileService
   projects: ProjectService
   grants: GrantService
   auditEvents: AuditEventService
@@ -63,10 +69,11 @@ export type Parts = {
  * The composition root: reads policy as written, opens the database and makes every part on top of them; server,
  * commands and tests alike. Touches no schema and starts nothing.
  *
- * @throws PolicyModelError, DatabaseError, EmbeddedPostgresError with a message for the operator
+ * @throws PolicyModelError, ProfileCatalogueError, DatabaseError, EmbeddedPostgresError with a message for the operator
  */
 export async function compose(config: Config, log: Logger): Promise<Parts> {
   const model = loadPolicyModel(await readPolicyFiles(config))
+  const catalogue = readProfileCatalogue(config.profileSettingsFile, await readFile(config.profileSettingsFile, 'utf8'))
   const database = await openDatabase(config, log)
   const keeper = new SnapshotKeeper({
     source: new PolicySourceStore(database),
@@ -78,7 +85,7 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
   const activity = new ActivityRecorder(new PgActivityStore(manager), log)
   const outbox = new PgOutbox(database.dataSource)
   const mailSender = new MailSender(outbox, mailTransportOf(config), log)
-  const stores = storesOf({ stationery: stationeryOf(config), queued: () => mailSender.noteQueued() })
+  const stores = storesOf(catalogue, { stationery: stationeryOf(config), queued: () => mailSender.noteQueued() })
   const write = policyWrite(database.dataSource, stores, (revision) => {
     mailSender.noteCommitted()
     return keeper.noticed(revision)
@@ -91,6 +98,7 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     keeper,
     users: new UserService(write, reading.users),
     groups: new GroupService(write, reading.groups),
+    profiles: new ProfileService(write, reading.profiles, catalogue),
     projects: new ProjectService(write, reading.projects),
     grants: new GrantService(write, reading.grants),
     auditEvents: new AuditEventService(new PgAuditEventStore(manager)),
@@ -131,10 +139,11 @@ export function stationeryOf({ mail, registration, publicUrl, host, port }: Conf
 }
 
 /** All stores of one connection, or of one transaction. */
-const storesOf = (mailOffice: MailOffice) => (manager: EntityManager) => ({
+const storesOf = (catalogue: ProfileCatalogue, mailOffice: MailOffice) => (manager: EntityManager) => ({
   names: new PgNameStore(manager),
   users: new PgUserStore(manager),
   groups: new PgGroupStore(manager),
+  profiles: new PgProfileStore(manager, catalogue),
   projects: new PgProjectStore(manager),
   grants: new PgGrantStore(manager),
   serviceKeys: new PgServiceKeyStore(manager),

@@ -21,6 +21,7 @@ export const PROBLEMS = {
   conflict: { status: 409, title: 'Another write came between' },
   'anonymous-user': { status: 409, title: 'The anonymous user cannot be changed like that' },
   'mail-not-retryable': { status: 409, title: 'Only a mail that failed is tried again' },
+  'profile-invalid': { status: 422, title: 'A profile cannot hold this' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body has a type that is not accepted here' },

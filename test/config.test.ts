@@ -127,6 +127,7 @@ t.test('the table of variables has a description for each, and the default where
       'LOG_LEVEL',
       'MODEL_FILE',
       'POLICY_DIR',
+      'PROFILE_SETTINGS_FILE',
       'MAX_STALENESS',
       'SMTP_URL',
       'MAIL_FROM',

@@ -51,7 +51,13 @@ export interface NamesakeStore {
   rename(id: number, name: string): Promise<void>
 }
 
-type Stores = { names: NameStore; users: UserStore; groups: NamesakeStore }
+/** The part of the profile store that a new user needs. */
+export interface NewProfileStore {
+  /** Gives a user who was just made a profile: the defaults of now, and a color. */
+  addFor(userId: number): Promise<void>
+}
+
+type Stores = { names: NameStore; users: UserStore; groups: NamesakeStore; profiles: NewProfileStore }
 
 /**
  * Accounts, and what their names stand for.
@@ -86,12 +92,13 @@ export class UserService {
   create(context: WriteContext, input: NewUser): Promise<Committed<User>> {
     refuseBadFields(input)
     const { createGroup = true, confirmEditRights = false, ...given } = input
-    return this.#write(context, async ({ names, users, groups }, audit) => {
+    return this.#write(context, async ({ names, users, groups, profiles }, audit) => {
       await names.lock()
       if (await names.isLogin(given.username)) throw loginTaken()
       const namesake = await names.groupNamed(given.username)
       const editRightsConfirmed = confirmShifts([shiftByLogin(namesake)], confirmEditRights, '/username')
       const user = await users.add({ ...NOBODY, ...given, ...deactivation(given.isActive === false) })
+      await profiles.addFor(user.id)
       const group = createGroup && namesake === null ? await groups.add(user.username) : null
       const after = { ...user, ...(group && { createdGroup: group.id }) }
       audit({ action: 'user.create', target: `user:${user.id}`, after, editRightsConfirmed })
@@ -248,7 +255,7 @@ async function keepSuperuser(users: UserStore, user: User): Promise<void> {
 
 /** Renames the group of the old login along, once whatever the new one shifts is confirmed. */
 async function renameGroup(
-  { names, groups }: Stores,
+  { names, groups }: Pick<Stores, 'names' | 'groups'>,
   user: User,
   username: string | undefined,
   confirmed: boolean,

@@ -1,3 +1,4 @@
+import { ProfileCatalogueError } from '../account/profile-catalogue.ts'
 import { ConfigError } from '../config.ts'
 import { DatabaseError } from '../database/data-source.ts'
 import { EmbeddedPostgresError } from '../database/embedded-binaries.ts'
@@ -17,6 +18,7 @@ const TOLD = [
   EmbeddedPostgresError,
   ForeignDatabaseError,
   PolicyModelError,
+  ProfileCatalogueError,
 ]
 
 /** What Node adds to an error of the operating system. */

@@ -11,6 +11,7 @@ import { migrateDatabase } from './migrate.ts'
 import { openapiYaml } from './openapi.ts'
 import { policyLiveTest } from './policy-live-test.ts'
 import { policyTest } from './policy-test.ts'
+import { type ProfileResetOptions, resetProfiles } from './profiles.ts'
 import { serve } from './serve.ts'
 import { createServiceKey, type ServiceKeyScopes } from './service-key.ts'
 import { createSuperuser, type SuperuserOptions } from './superuser.ts'
@@ -60,6 +61,7 @@ function commandLine(surroundings: Surroundings): Command {
     .addHelpText('after', '\nThe configuration comes from environment variables; the README lists them.')
   addServerCommands(program, surroundings)
   addDataCommands(program, surroundings)
+  addProfileCommands(program, surroundings)
   addPolicyCommands(program, surroundings)
   return program
 }
@@ -121,6 +123,18 @@ function addDataCommands(program: Command, { config, terminal, done }: Surroundi
     .action(async (name: string, options: { scopes: ServiceKeyScopes; json?: boolean }) => {
       done(await createServiceKey(name, options, config(), terminal))
     })
+}
+
+function addProfileCommands(program: Command, { config, terminal, done }: Surroundings): void {
+  program
+    .command('profiles')
+    .description('what users have switched on')
+    .command('reset')
+    .description('set the settings of all users to the defaults; never their colors and primary groups')
+    .option('--include-anonymous', 'set those of the anonymous user too')
+    .option('--dry-run', 'say how many users would change, and change nothing')
+    .option('--json', 'print what a program reads')
+    .action(async (options: ProfileResetOptions) => done(await resetProfiles(options, config(), terminal)))
 }
 
 function addPolicyCommands(program: Command, { config, terminal, done }: Surroundings): void {

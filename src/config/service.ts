@@ -20,6 +20,7 @@ export type ServiceConfig = {
   logLevel: (typeof LOG_LEVELS)[number]
   modelFile: string
   policyDir: string
+  profileSettingsFile: string
   maxStalenessMs: number
 }
 
@@ -73,6 +74,11 @@ export const serviceArea = area({
       default: 'policies',
       must: 'be the path of a folder',
     }),
+    PROFILE_SETTINGS_FILE: Type.String({
+      description: 'catalogue of profile settings; the default is the one beside the package',
+      default: 'profile-settings.yaml',
+      must: 'be the path of a file',
+    }),
     MAX_STALENESS: Type.String({
       description: 'how long checks go on from the last policy read while the database is away (ISO 8601 duration)',
       default: 'PT5M',
@@ -89,6 +95,9 @@ export const serviceArea = area({
     logLevel: values.LOG_LEVEL,
     modelFile: given.has('MODEL_FILE') ? resolve(values.MODEL_FILE) : besidePackage(values.MODEL_FILE),
     policyDir: given.has('POLICY_DIR') ? resolve(values.POLICY_DIR) : besidePackage(values.POLICY_DIR),
+    profileSettingsFile: given.has('PROFILE_SETTINGS_FILE')
+      ? resolve(values.PROFILE_SETTINGS_FILE)
+      : besidePackage(values.PROFILE_SETTINGS_FILE),
     maxStalenessMs: durationMs(values.MAX_STALENESS) ?? 0,
   }),
 })

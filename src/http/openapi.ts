@@ -14,6 +14,7 @@ const TAGS = [
   { name: 'check', description: 'May this user do this, here, to this object?' },
   { name: 'users', description: 'Accounts' },
   { name: 'groups', description: 'Named sets of users, their members and maintainers' },
+  { name: 'profiles', description: 'What users have switched on, and what new users begin with' },
   { name: 'projects', description: 'What permissions are given on' },
   { name: 'grants', description: 'Who is allowed or refused a permission on a project' },
   { name: 'service-keys', description: 'Credentials of the programs that call this service' },

@@ -166,7 +166,6 @@ t.test('users over HTTP', async (t) => {
     const grant = { principal: { type: 'user', id }, permission: 'can_browse' }
     await service.expect(201, 'POST', `/v1/projects/${project.id}/grants`, grant)
     await service.query('UPDATE users SET password_hash = $1, last_login_at = now() WHERE id = $2', ['secret', id])
-    await service.query('INSERT INTO profiles (user_id) VALUES ($1)', [id])
     await service.query(
       `INSERT INTO api_tokens (user_id, name, token_hash, scopes) VALUES ($1, $2, sha256($3), '{check}')`,
       [id, 'x', 'x'],
@@ -195,6 +194,10 @@ t.test('users over HTTP', async (t) => {
       last_login_at: null,
       deactivated_at: null,
       deactivation_reason: null,
+      email_confirmed_at: null,
+      deactivation_message: null,
+      terms_version: null,
+      terms_accepted_at: null,
     })
     for (const table of ['memberships', 'grants', 'group_maintainers', 'profiles', 'api_tokens']) {
       t.same(await service.query(`SELECT * FROM ${table} WHERE user_id = $1`, [id]), [], table)

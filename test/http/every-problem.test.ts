@@ -150,6 +150,7 @@ const WAYS: Record<Exclude<ProblemCode, InPerson>, () => Promise<Answer>> = {
     const { items } = JSON.parse((await admin('GET', '/v1/users?isAnonymous=true')).body)
     return admin('DELETE', `/v1/users/${items[0].id}`)
   },
+  'profile-invalid': () => admin('PATCH', '/v1/profile-defaults', { settings: { nonsense: true } }),
   'request-timeout': () => raw('POST /check HTTP/1.1\r\nHost: x\r\nContent-Le'),
   'body-too-large': () => admin('POST', '/v1/groups', JSON.stringify({ name: 'x'.repeat(2 ** 20) })),
   'unsupported-media-type': () => admin('POST', '/v1/groups', 'x', { 'content-type': 'text/plain' }),
