@@ -3,10 +3,12 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { Parts } from '../compose.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { packageVersion } from '../http/openapi.ts'
+import { isMailAddress } from '../mail-address.ts'
 import { commandLog, type Terminal, withParts } from './command-parts.ts'
 import { startDemo } from './demo.ts'
 import { faultText } from './fault-text.ts'
 import { importCatmaid } from './import-catmaid.ts'
+import { mailTest } from './mail-test.ts'
 import { migrateDatabase } from './migrate.ts'
 import { openapiYaml } from './openapi.ts'
 import { policyLiveTest } from './policy-live-test.ts'
@@ -76,6 +78,14 @@ function addServerCommands(program: Command, { config, env, terminal, done }: Su
     .description('bring the schema of the database up to date')
     .option('--json', 'print what a program reads')
     .action(async (options) => done(await migrateDatabase(config(), options, terminal)))
+  program
+    .command('mail')
+    .description('the way mails go out')
+    .command('test')
+    .argument('<address>', 'where to', addressIn)
+    .description('send a mail at once and print what the server answers')
+    .option('--json', 'print what a program reads')
+    .action(async (address: string, options) => done(await mailTest(address, options, config(), terminal)))
   program
     .command('demo')
     .description('start the service with a small invented laboratory and print questions to try')
@@ -162,6 +172,11 @@ function addPolicyCommands(program: Command, { config, terminal, done }: Surroun
 function count(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above zero.')
   return Number(text)
+}
+
+function addressIn(text: string): string {
+  if (!isMailAddress(text)) throw new InvalidArgumentError('It must be an address like name@example.org.')
+  return text
 }
 
 function scopesIn(text: string): ServiceKeyScopes {
