@@ -5,6 +5,7 @@ import { apiTokenRoutes } from './account/api-token-routes.ts'
 import type { ApiTokenService } from './account/api-token-service.ts'
 import { groupRoutes } from './account/group-routes.ts'
 import type { GroupService } from './account/group-service.ts'
+import { passwordRoutes } from './account/password-routes.ts'
 import { profileRoutes } from './account/profile-routes.ts'
 import type { ProfileService } from './account/profile-service.ts'
 import { userRoutes } from './account/user-routes.ts'
@@ -36,14 +37,19 @@ import { grantRoutes } from './policy/grant-routes.ts'
 import type { GrantService } from './policy/grant-service.ts'
 import { projectRoutes } from './policy/project-routes.ts'
 import type { ProjectService } from './policy/project-service.ts'
+import { type AccessTokens, accessTokenCaller } from './session/access-token.ts'
 import { apiTokenCaller } from './session/api-token-caller.ts'
 import { CredentialCallers, serviceKeyCaller } from './session/callers.ts'
+import type { LoginService } from './session/login-service.ts'
 import { serviceKeyRoutes } from './session/service-key-routes.ts'
 import type { ServiceKeyService } from './session/service-key-service.ts'
+import { sessionRoutes } from './session/session-routes.ts'
+import { signingKeyRoutes } from './session/signing-key-routes.ts'
+import type { SigningKeyService } from './session/signing-key-service.ts'
 
 /** The parts of the service that its HTTP interface stands on. */
 export type AppParts = {
-  config: { publicUrl: string | undefined }
+  config: { publicUrl: string | undefined; sessions: { trustedProxies: readonly string[] } }
   log: FastifyBaseLogger
   keeper: SnapshotKeeper
   users: UserService
@@ -57,6 +63,9 @@ export type AppParts = {
   activity: ActivityRecorder
   mails: MailService
   outbox: { figures(): Promise<MailFigures> }
+  logins: LoginService
+  accessTokens: AccessTokens
+  signingKeys: SigningKeyService
 }
 
 /** The HTTP interface: what `listen` opens and `close` ends. */
@@ -65,7 +74,7 @@ export type App = FastifyInstance
 /** The whole HTTP interface, ready to `listen`; closing it does not close the parts. */
 export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> = {}): Promise<App> {
   const limits = { ...LIMITS, ...changedLimits }
-  const app = shell(parts.log, limits)
+  const app = shell(parts.log, limits, parts.config.sessions.trustedProxies)
   timeRequests(app)
   setHeaders(app)
   closeIdleConnections(app)
@@ -75,7 +84,10 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
   refuseUnknownParameters(app)
   requireAccess(
     app,
-    new CredentialCallers(() => parts.keeper.snapshot(), [serviceKeyCaller, apiTokenCaller]),
+    new CredentialCallers(
+      () => parts.keeper.snapshot(),
+      [serviceKeyCaller, apiTokenCaller, accessTokenCaller(parts.accessTokens)],
+    ),
     administrators(parts.keeper),
     (user) => parts.activity.used(user, Date.now()),
   )
@@ -96,7 +108,7 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
 }
 
 /** Fastify with its defaults put right: one kind of answer for every fault, nothing coerced, no log line a request. */
-function shell(log: FastifyBaseLogger, limits: Limits): FastifyInstance {
+function shell(log: FastifyBaseLogger, limits: Limits, trustedProxies: readonly string[]): FastifyInstance {
   const sendProblem = problemGate(log, problemOfDatabase)
   const app = fastify({
     // Fastify's own logger costs each request more than a check does, even when it logs nothing. What is worth a line,
@@ -104,6 +116,8 @@ function shell(log: FastifyBaseLogger, limits: Limits): FastifyInstance {
     logger: false,
     genReqId: requestIdOf,
     requestIdHeader: false,
+    // Only of these, the header that says whom they ask for is believed; of nobody by default.
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     bodyLimit: limits.body,
     requestTimeout: limits.requestTime,
     keepAliveTimeout: limits.keepAliveTime,
@@ -143,6 +157,12 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(apiTokenRoutes, { apiTokens: parts.apiTokens })
   app.register(serviceKeyRoutes, { serviceKeys: parts.serviceKeys })
   app.register(mailRoutes, { mails: parts.mails })
+  app.register(passwordRoutes)
+  app.register(sessionRoutes, { logins: parts.logins })
+  app.register(signingKeyRoutes, {
+    signingKeys: parts.signingKeys,
+    publicKeys: () => keeper.snapshot().credentials.signingKeys,
+  })
   app.register(auditEventRoutes, { auditEvents: parts.auditEvents })
 }
 

@@ -10,6 +10,8 @@ import { PgApiTokenStore } from './account/api-token-store.ts'
 import { GroupService } from './account/group-service.ts'
 import { PgGroupStore } from './account/group-store.ts'
 import { PgNameStore } from './account/name-store.ts'
+import { PasswordHashing } from './account/password-hashing.ts'
+import { PgPasswordStore } from './account/password-store.ts'
 import { readProfileCatalogue } from './account/profile-catalogue.ts'
 import { ProfileService } from './account/profile-service.ts'
 import type { ProfileCatalogue } from './account/profile-setting.ts'
@@ -21,6 +23,7 @@ import { type Database, openDatabase } from './database/data-source.ts'
 import { policyWrite } from './database/transaction.ts'
 import { loadPolicyModel } from './decision/policy-model.ts'
 import { SnapshotKeeper } from './decision/snapshot-keeper.ts'
+import { jwts } from './http/jwt.ts'
 import { ImportService } from './import/import-service.ts'
 import { importRead, PgImportStore } from './import/import-store.ts'
 import { writeEml } from './mail/eml-folder.ts'
@@ -36,10 +39,20 @@ import { GrantService } from './policy/grant-service.ts'
 import { PgGrantStore } from './policy/grant-store.ts'
 import { readPolicyFiles } from './policy/policy-files.ts'
 import { PolicySourceStore } from './policy/policy-source-store.ts'
+import type { PolicyWrite } from './policy/policy-write.ts'
 import { ProjectService } from './policy/project-service.ts'
 import { PgProjectStore } from './policy/project-store.ts'
+import { AccessTokens } from './session/access-token.ts'
+import { LoginService, plainInactivity } from './session/login-service.ts'
+import { PgLoginStore } from './session/login-store.ts'
+import { PasswordAttempts } from './session/password-attempts.ts'
 import { ServiceKeyService } from './session/service-key-service.ts'
 import { PgServiceKeyStore } from './session/service-key-store.ts'
+import { PgSessionStore } from './session/session-store.ts'
+import { SessionTokens } from './session/session-tokens.ts'
+import { SigningKeyService } from './session/signing-key-service.ts'
+import { PgSigningKeyStore } from './session/signing-key-store.ts'
+import { PgThrottleStore } from './session/throttle-store.ts'
 
 /** Every part of the service, made once; `close` gives up what was opened, in the right order. */
 export type Parts = {
@@ -62,6 +75,16 @@ export type Parts = {
   outbox: PgOutbox
   /** Not started: a server starts it once the schema is up to date; what commands queue, a server sends. */
   mailSender: MailSender
+  passwords: PasswordHashing
+  /** The one way to try a password of an account. */
+  passwordAttempts: PasswordAttempts
+  accessTokens: AccessTokens
+  signingKeys: SigningKeyService
+  logins: LoginService
+  /** What a server needs beside a schema that is up to date: policy read, keys made, work by the clock begun. */
+  start(): Promise<void>
+  /** Ends what `start` began; the database stays open. */
+  stop(): Promise<void>
   close(): Promise<void>
 }
 
@@ -91,6 +114,11 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     return keeper.noticed(revision)
   })
   const reading = stores(manager)
+  const stop = async () => {
+    login.signingKeys.stop()
+    await keeper.stop()
+  }
+  const login = await loginParts(config, write, manager, log)
   return {
     config,
     log,
@@ -109,10 +137,17 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     mails: new MailService(write, reading.mails),
     outbox,
     mailSender,
+    ...login,
+    async start() {
+      await login.passwords.selfTest()
+      await keeper.start()
+      await login.signingKeys.start()
+    },
+    stop,
     async close() {
       await activity.flush()
       await mailSender.stop()
-      await keeper.stop()
+      await stop()
       await database.close()
     },
   }
@@ -138,6 +173,23 @@ export function stationeryOf({ mail, registration, publicUrl, host, port }: Conf
   }
 }
 
+/** What knows passwords, and opens sessions by them. */
+async function loginParts(config: Config, write: PolicyWrite<Stores>, manager: EntityManager, log: Logger) {
+  const { tokenAudience: audience } = config.sessions
+  const accounts = new PgLoginStore(manager)
+  const passwords = new PasswordHashing(new PgPasswordStore(manager))
+  const passwordAttempts = new PasswordAttempts(new PgThrottleStore(manager), passwords, accounts)
+  const accessTokens = new AccessTokens(
+    await jwts({ type: 'at+jwt', issuer: config.publicUrl ?? 'urn:gatehouse', audience }),
+  )
+  const signingKeys = new SigningKeyService(write, new PgSigningKeyStore(manager), log)
+  const tokens = new SessionTokens(accessTokens, signingKeys)
+  const logins = new LoginService({ write, accounts, attempts: passwordAttempts, tokens, inactivity: plainInactivity })
+  return { passwords, passwordAttempts, accessTokens, signingKeys, logins }
+}
+
+type Stores = ReturnType<ReturnType<typeof storesOf>>
+
 /** All stores of one connection, or of one transaction. */
 const storesOf = (catalogue: ProfileCatalogue, mailOffice: MailOffice) => (manager: EntityManager) => ({
   names: new PgNameStore(manager),
@@ -148,6 +200,9 @@ const storesOf = (catalogue: ProfileCatalogue, mailOffice: MailOffice) => (manag
   grants: new PgGrantStore(manager),
   serviceKeys: new PgServiceKeyStore(manager),
   apiTokens: new PgApiTokenStore(manager),
+  logins: new PgLoginStore(manager),
+  sessions: new PgSessionStore(manager),
+  signingKeys: new PgSigningKeyStore(manager),
   imports: new PgImportStore(manager),
   mails: new PgMailStore(manager, mailOffice),
 })

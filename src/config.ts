@@ -5,16 +5,21 @@ import type { Area, Given, VariableSchema } from './config/area.ts'
 import { type MailConfig, mailArea } from './config/mail.ts'
 import { type RegistrationConfig, registrationArea } from './config/registration.ts'
 import { type ServiceConfig, serviceArea } from './config/service.ts'
+import { type SessionsConfig, sessionsArea } from './config/sessions.ts'
 
 const MAX_TEXT_BYTES = 64 * 1024
 
 /** Every area, in the order in which its variables are shown. */
 // biome-ignore lint/suspicious/noExplicitAny: each area fits its own variables, which is all that matters here
-const AREAS: readonly Area<any, unknown>[] = [serviceArea, mailArea, registrationArea]
+const AREAS: readonly Area<any, unknown>[] = [serviceArea, sessionsArea, mailArea, registrationArea]
 
 /** What the service runs by. Made by {@link loadConfig} only. */
 export type Config = Readonly<
-  ServiceConfig & { mail: Readonly<MailConfig>; registration: Readonly<RegistrationConfig> }
+  ServiceConfig & {
+    sessions: Readonly<SessionsConfig>
+    mail: Readonly<MailConfig>
+    registration: Readonly<RegistrationConfig>
+  }
 >
 
 /**
@@ -51,6 +56,7 @@ export function loadConfig(env: Environment): Config {
   if (faults.length > 0) throw new ConfigError(faults)
   return Object.freeze({
     ...serviceArea.part(reading.valuesOf(serviceArea), reading),
+    sessions: Object.freeze(sessionsArea.part(reading.valuesOf(sessionsArea), reading)),
     mail: Object.freeze(mailArea.part(reading.valuesOf(mailArea), reading)),
     registration: Object.freeze(registrationArea.part(reading.valuesOf(registrationArea), reading)),
   })

@@ -5,10 +5,13 @@ export const PROBLEMS = {
   'invalid-cursor': { status: 400, title: 'The cursor was not given out for this list' },
   'two-credentials': { status: 400, title: 'More than one credential was sent' },
   unauthenticated: { status: 401, title: 'The caller is not known' },
+  'invalid-credentials': { status: 401, title: 'Login and password do not belong together' },
   'insufficient-scope': { status: 403, title: 'The credential does not open this' },
   'not-permitted': { status: 403, title: 'The user may not do this' },
   'scope-not-grantable': { status: 403, title: 'The user does not have what the scope opens' },
   'reauthentication-required': { status: 403, title: 'This takes a login of the last minutes' },
+  'account-inactive': { status: 403, title: 'The account is not in use' },
+  'email-not-confirmed': { status: 403, title: 'The address of the account has not been confirmed yet' },
   'not-found': { status: 404, title: 'There is nothing here' },
   'method-not-allowed': { status: 405, title: 'This address does not answer to that method' },
   'name-taken': { status: 409, title: 'The name is taken' },
@@ -26,6 +29,10 @@ export const PROBLEMS = {
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body has a type that is not accepted here' },
   'expiry-too-long': { status: 422, title: 'The credential would live for too long' },
+  'password-too-short': { status: 422, title: 'The password is too short' },
+  'password-too-long': { status: 422, title: 'The password is too long' },
+  'password-blocklisted': { status: 422, title: 'The password would be guessed early' },
+  'too-many-attempts': { status: 429, title: 'There were too many attempts' },
   'header-too-large': { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'The service failed' },
   'database-unavailable': { status: 503, title: 'The database is away; a write may or may not have been kept' },
@@ -40,17 +47,31 @@ export type ProblemCode = keyof typeof PROBLEMS
 /** What was wrong with one field: `pointer` is a JSON pointer (RFC 6901) into the body, or `?name` for a parameter. */
 export type FieldFault = { pointer: string; detail: string }
 
+/** What a problem tells beside its code and detail. */
+export type DomainErrorOptions = {
+  faults?: FieldFault[]
+  cause?: unknown
+  retryAfterSeconds?: number
+  extension?: Record<string, unknown>
+}
+
 /**
  * A fault that a caller can act on. `detail` is shown to the caller; what must stay inside goes into `cause`.
  */
 export class DomainError extends Error {
   readonly code: ProblemCode
   readonly faults: readonly FieldFault[]
+  /** Seconds after which the caller may try again, where that is known. */
+  readonly retryAfterSeconds: number | undefined
+  /** Further members of the problem (RFC 9457, 3.2). */
+  readonly extension: Readonly<Record<string, unknown>>
 
-  constructor(code: ProblemCode, detail: string, options: { faults?: FieldFault[]; cause?: unknown } = {}) {
+  constructor(code: ProblemCode, detail: string, options: DomainErrorOptions = {}) {
     super(detail, 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'DomainError'
     this.code = code
     this.faults = options.faults ?? []
+    this.retryAfterSeconds = options.retryAfterSeconds
+    this.extension = options.extension ?? {}
   }
 }

@@ -129,6 +129,8 @@ t.test('the table of variables has a description for each, and the default where
       'POLICY_DIR',
       'PROFILE_SETTINGS_FILE',
       'MAX_STALENESS',
+      'TRUSTED_PROXIES',
+      'TOKEN_AUDIENCE',
       'SMTP_URL',
       'MAIL_FROM',
       'MAIL_TO_FILES',

@@ -46,11 +46,11 @@ export async function startDemo(config: Config, dataDir: string | undefined, log
 }
 
 async function serveLaboratory(parts: Parts, removeFolder: () => Promise<void>): Promise<RunningDemo> {
-  const { config, database, keeper } = parts
+  const { config, database } = parts
   await migrate(database.dataSource)
   if (await holdsData(parts))
     throw new DemoError(`${config.dataDir} holds data already: give the demo an empty DATA_DIR`)
-  await keeper.start()
+  await parts.start()
   const laboratory = await makeLaboratory(parts)
   parts.mailSender.start()
   // A slow machine may take its time here.

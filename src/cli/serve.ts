@@ -27,7 +27,7 @@ export async function serve(config: Config): Promise<void> {
   try {
     const applied = await migrate(parts.database.dataSource)
     if (applied.length > 0) log.info({ migrations: applied }, 'brought the schema up to date')
-    await parts.keeper.start()
+    await parts.start()
     parts.mailSender.start()
     app = await buildApp(parts)
     const address = await app.listen({ host: config.host, port: config.port })

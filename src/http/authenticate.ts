@@ -39,6 +39,13 @@ export function inPersonOf({ caller }: Pick<FastifyRequest, 'caller'>): CallerIn
   return caller.user
 }
 
+/** The same of a request to a public route, whose caller nobody knows. */
+export const publicContextOf = ({ id }: FastifyRequest): WriteContext => ({
+  caller: 'public',
+  requestId: id,
+  inPerson: null,
+})
+
 /** May this caller administer the whole site? A superuser may with a session, or a token of scope `admin`. */
 const isSiteAdministrator = ({ scopes, user }: Caller): boolean =>
   scopes.has('admin') && (user === null || user.isSuperuser)

@@ -17,6 +17,8 @@ const TAGS = [
   { name: 'profiles', description: 'What users have switched on, and what new users begin with' },
   { name: 'projects', description: 'What permissions are given on' },
   { name: 'grants', description: 'Who is allowed or refused a permission on a project' },
+  { name: 'sessions', description: 'Login, access tokens and the sessions behind them' },
+  { name: 'signing-keys', description: 'What access tokens are signed with' },
   { name: 'service-keys', description: 'Credentials of the programs that call this service' },
   { name: 'api-tokens', description: 'Credentials by which users let programs act for them' },
   { name: 'audit-events', description: 'Who changed what, when' },
@@ -153,5 +155,6 @@ const text = (description: string) => ({ description, schema: { type: 'string' }
 const HEADERS: Record<number, object> = {
   401: { 'WWW-Authenticate': text('What to send (RFC 6750)') },
   403: { 'WWW-Authenticate': text('The scope that is missing (RFC 6750)') },
+  429: { 'Retry-After': text('Seconds after which to try again') },
   503: { 'Retry-After': text('Seconds after which to try again') },
 }

@@ -7,7 +7,7 @@ import { STATIC_HEADERS } from './headers.ts'
 import type { Problem } from './problem-schemas.ts'
 
 const MEDIA_TYPE = 'application/problem+json'
-const RETRY_AFTER_SECONDS = '1'
+const RETRY_AFTER_SECONDS = 1
 /** A hostile body can hold as many faults as bytes; the first hundred are enough to mend it by. */
 const MAX_FAULTS = 100
 const REFUSAL_LOG_INTERVAL_MS = 1000
@@ -39,7 +39,8 @@ export function problemGate(log: FastifyBaseLogger, problemOf: (error: unknown) 
     const fault = domainErrorOf(problemOf(error))
     const { status } = PROBLEMS[fault.code]
     if (status >= 500) logFault(log, fault, request)
-    if (status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS)
+    const retryAfter = fault.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined)
+    if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
     return reply
       .code(status)
       .headers(STATIC_HEADERS)
@@ -74,9 +75,10 @@ export function sendParserProblem(error: Error & { code?: string }, socket: Sock
 }
 
 /** The body of the answer; a fault of the service tells nothing but the request's id. */
-function bodyOf({ code, message, faults }: DomainError, requestId: string): Problem {
+function bodyOf({ code, message, faults, extension }: DomainError, requestId: string): Problem {
   const { status, title } = PROBLEMS[code]
   return {
+    ...extension,
     type: `urn:gatehouse:problem:${code}`,
     title,
     status,

@@ -1,5 +1,6 @@
 /**
- * Who writes: `service-key:<name>`, `user:<id>` or `command:<name>`, as kept in `audit_events.caller`. `inPerson` is the
+ * Who writes: `service-key:<name>`, `user:<id>`, `command:<name>`, or `public` for a caller whom nobody knows, as kept in
+ * `audit_events.caller`. `inPerson` is the
  * id of a user who acts by rights of their own; null for whoever administers the whole site: a program, a command, a
  * superuser.
  */

@@ -52,14 +52,14 @@ async function startService(
   const query: TestService['query'] = (sql, values) => parts.database.dataSource.query(sql, values)
   await prepare?.(query)
   const keys = knownKeys ?? (await keysFor(parts))
-  await parts.keeper.start()
+  await parts.start()
   if ('SMTP_URL' in env || 'MAIL_TO_FILES' in env) parts.mailSender.start()
   const app = await buildApp(parts, { ...UNHURRIED, ...limits })
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     await app.close()
     await parts.mailSender.stop()
-    await parts.keeper.stop()
+    await parts.stop()
     await closeDatabase(t, parts.database)
   })
   return { url, databaseUrl, parts, keys, query }

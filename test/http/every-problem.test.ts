@@ -102,6 +102,14 @@ type InPerson =
   | 'scope-not-grantable'
   | 'expiry-too-long'
   | 'token-limit-reached'
+  | 'invalid-credentials'
+  | 'account-inactive'
+  | 'email-not-confirmed'
+  | 'too-many-attempts'
+  | 'password-too-short'
+  | 'password-too-long'
+  | 'password-blocklisted'
+
 /** One way to each of the others. */
 const WAYS: Record<Exclude<ProblemCode, InPerson>, () => Promise<Answer>> = {
   'invalid-request': () => admin('POST', '/v1/groups', {}),

@@ -167,6 +167,44 @@ const WORK = `
     last_at timestamptz NOT NULL
   );
   COMMENT ON COLUMN throttles.key IS '<what>:<hash of whom>, for instance login:<SHA-256 of the login as it was sent>';
+  CREATE INDEX throttles_last ON throttles (last_at);
+
+  CREATE FUNCTION throttle_state(rules jsonb, OUT key text, OUT count integer, OUT last_at timestamptz,
+      OUT "limit" integer, OUT free integer, OUT longest double precision, OUT forgotten timestamptz)
+    RETURNS SETOF record LANGUAGE sql AS $$
+    SELECT t.key, t.count, t.last_at, r."limit", r.free, r.longest,
+        CASE WHEN r."window" IS NULL THEN t.last_at + make_interval(secs => r.memory)
+          ELSE t.first_at + make_interval(secs => r."window") END
+      FROM throttles t JOIN jsonb_to_recordset(rules) AS r (key text, "limit" integer, free integer,
+        longest double precision, "window" double precision, memory double precision) ON t.key = r.key
+  $$;
+  CREATE FUNCTION take_turns(rules jsonb) RETURNS double precision LANGUAGE plpgsql AS $$
+  DECLARE
+    moment timestamptz;
+    wait double precision;
+  BEGIN
+    INSERT INTO throttles (key, count, first_at, last_at)
+      SELECT key, 0, clock_timestamp(), clock_timestamp() FROM jsonb_to_recordset(rules) AS rule (key text)
+      ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING;
+    PERFORM FROM throttles WHERE key IN (SELECT rule.key FROM jsonb_to_recordset(rules) AS rule (key text))
+      ORDER BY key FOR UPDATE;
+    moment := clock_timestamp();
+    SELECT max(extract(epoch FROM CASE
+        WHEN moment >= forgotten THEN interval '0'
+        WHEN count >= "limit" THEN forgotten - moment
+        WHEN count >= free THEN last_at + make_interval(secs => least(longest, power(2, count - free))) - moment
+        ELSE interval '0' END))
+      INTO wait FROM throttle_state(rules);
+    IF wait > 0 THEN
+      RETURN wait;
+    END IF;
+    UPDATE throttles SET last_at = moment, count = CASE WHEN moment >= forgotten THEN 1 ELSE state.count + 1 END,
+        first_at = CASE WHEN moment >= forgotten OR state.count = 0 THEN moment ELSE throttles.first_at END
+      FROM throttle_state(rules) AS state WHERE throttles.key = state.key;
+    RETURN 0;
+  END $$;
+  COMMENT ON FUNCTION take_turns IS
+    'counts one more for every key if all of them have room, and then gives 0; otherwise the seconds to wait';
 
   CREATE TABLE account_requests (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
