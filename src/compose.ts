@@ -20,6 +20,7 @@ import { UserService } from './account/user-service.ts'
 import { PgUserStore } from './account/user-store.ts'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database/data-source.ts'
+import { Housekeeping } from './database/housekeeping.ts'
 import { policyWrite } from './database/transaction.ts'
 import { loadPolicyModel } from './decision/policy-model.ts'
 import { SnapshotKeeper } from './decision/snapshot-keeper.ts'
@@ -83,6 +84,8 @@ export type Parts = {
   logins: LoginService
   /** What a server needs beside a schema that is up to date: policy read, keys made, work by the clock begun. */
   start(): Promise<void>
+  /** Begins what goes on beside the requests: mail is sent, what is stale is removed. `close` ends it. */
+  startWork(): void
   /** Ends what `start` began; the database stays open. */
   stop(): Promise<void>
   close(): Promise<void>
@@ -108,6 +111,7 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
   const activity = new ActivityRecorder(new PgActivityStore(manager), log)
   const outbox = new PgOutbox(database.dataSource)
   const mailSender = new MailSender(outbox, mailTransportOf(config), log)
+  const housekeeping = new Housekeeping(database.dataSource, log)
   const stores = storesOf(catalogue, { stationery: stationeryOf(config), queued: () => mailSender.noteQueued() })
   const write = policyWrite(database.dataSource, stores, (revision) => {
     mailSender.noteCommitted()
@@ -124,17 +128,9 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     log,
     database,
     keeper,
-    users: new UserService(write, reading.users),
-    groups: new GroupService(write, reading.groups),
-    profiles: new ProfileService(write, reading.profiles, catalogue),
-    projects: new ProjectService(write, reading.projects),
-    grants: new GrantService(write, reading.grants),
-    auditEvents: new AuditEventService(new PgAuditEventStore(manager)),
-    serviceKeys: new ServiceKeyService(write, reading.serviceKeys),
-    apiTokens: new ApiTokenService(write, reading.apiTokens),
     activity,
+    ...administrationParts(write, reading, catalogue, manager),
     imports: new ImportService(write, importRead(database.dataSource)),
-    mails: new MailService(write, reading.mails),
     outbox,
     mailSender,
     ...login,
@@ -143,10 +139,15 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
       await keeper.start()
       await login.signingKeys.start()
     },
+    startWork() {
+      mailSender.start()
+      housekeeping.start()
+    },
     stop,
     async close() {
       await activity.flush()
       await mailSender.stop()
+      await housekeeping.stop()
       await stop()
       await database.close()
     },
@@ -172,6 +173,24 @@ export function stationeryOf({ mail, registration, publicUrl, host, port }: Conf
     replyTo,
   }
 }
+
+/** What administers policy and accounts. */
+const administrationParts = (
+  write: PolicyWrite<Stores>,
+  reading: Stores,
+  catalogue: ProfileCatalogue,
+  manager: EntityManager,
+) => ({
+  users: new UserService(write, reading.users),
+  groups: new GroupService(write, reading.groups),
+  profiles: new ProfileService(write, reading.profiles, catalogue),
+  projects: new ProjectService(write, reading.projects),
+  grants: new GrantService(write, reading.grants),
+  auditEvents: new AuditEventService(new PgAuditEventStore(manager)),
+  serviceKeys: new ServiceKeyService(write, reading.serviceKeys),
+  apiTokens: new ApiTokenService(write, reading.apiTokens),
+  mails: new MailService(write, reading.mails),
+})
 
 /** What knows passwords, and opens sessions by them. */
 async function loginParts(config: Config, write: PolicyWrite<Stores>, manager: EntityManager, log: Logger) {

@@ -52,7 +52,7 @@ async function serveLaboratory(parts: Parts, removeFolder: () => Promise<void>):
     throw new DemoError(`${config.dataDir} holds data already: give the demo an empty DATA_DIR`)
   await parts.start()
   const laboratory = await makeLaboratory(parts)
-  parts.mailSender.start()
+  parts.startWork()
   // A slow machine may take its time here.
   const app = await buildApp(parts, { eventLoopDelay: 0 })
   try {

@@ -28,7 +28,7 @@ export async function serve(config: Config): Promise<void> {
     const applied = await migrate(parts.database.dataSource)
     if (applied.length > 0) log.info({ migrations: applied }, 'brought the schema up to date')
     await parts.start()
-    parts.mailSender.start()
+    parts.startWork()
     app = await buildApp(parts)
     const address = await app.listen({ host: config.host, port: config.port })
     log.info({ address }, 'listening')

@@ -1,0 +1,76 @@
+import type { Logger } from 'pino'
+import type { DataSource } from 'typeorm'
+
+const EVERY_MS = 3_600_000
+/** Few enough that no lock is held for long; what is left over goes in the next statement. */
+const ROWS_A_STATEMENT = 5_000
+
+/**
+ * What nobody asks for any more, each by a statement that removes at most $1 rows of it.
+ *
+ * The change feed is kept for a day: a replica that was away for longer reads all policy anew, as it does at its start.
+ */
+const STALE: Record<string, string> = {
+  'change sets': `
+    WITH old AS (DELETE FROM policy_change_sets WHERE id IN (
+      SELECT id FROM policy_change_sets WHERE revision IS NOT NULL AND changed_at < now() - interval '1 day'
+      ORDER BY id LIMIT $1) RETURNING id),
+    changes AS (DELETE FROM policy_changes USING old WHERE change_set = old.id)
+    SELECT count(*) FROM old`,
+  'refresh tokens': remove('refresh_tokens', 'token_hash', `expires_at < now() - interval '1 day'`),
+  sessions: remove('sessions', 'id', `expires_at < now() - interval '30 days'`),
+  'one-time tokens': remove('one_time_tokens', 'token_hash', `expires_at < now() - interval '1 day'`),
+  throttles: remove('throttles', 'key', `last_at < now() - interval '2 days'`),
+  mails: remove('mail_outbox', 'id', `state IN ('sent', 'cancelled') AND settled_at < now() - interval '90 days'`),
+}
+
+function remove(table: string, key: string, condition: string): string {
+  return `WITH old AS (DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM ${table} WHERE ${condition} LIMIT $1)
+    RETURNING 1) SELECT count(*) FROM old`
+}
+
+/** Removes what is stale once an hour, on every replica; two at once only find less to do. */
+export class Housekeeping {
+  readonly #dataSource: DataSource
+  readonly #log: Pick<Logger, 'info' | 'warn'>
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<unknown> = Promise.resolve()
+
+  constructor(dataSource: DataSource, log: Pick<Logger, 'info' | 'warn'>) {
+    this.#dataSource = dataSource
+    this.#log = log
+  }
+
+  /** Begins an hour from now: a start has enough to do. */
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#running = this.removeStale().then(
+        (removed) => this.#log.info({ removed }, 'removed what is stale'),
+        (cause: unknown) => this.#log.warn({ err: cause }, 'what is stale stays until the next hour'),
+      )
+    }, EVERY_MS)
+    this.#timer.unref()
+  }
+
+  /** Waits for what is being removed. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#running
+  }
+
+  /** Removes all that is stale now, and tells how many rows of each kind. @throws what the database throws */
+  async removeStale(): Promise<Record<string, number>> {
+    const removed: Record<string, number> = {}
+    for (const [kind, sql] of Object.entries(STALE)) removed[kind] = await this.#removeAll(sql)
+    return removed
+  }
+
+  async #removeAll(sql: string): Promise<number> {
+    let all = 0
+    for (;;) {
+      const [{ count }] = (await this.#dataSource.query(sql, [ROWS_A_STATEMENT])) as [{ count: number }]
+      all += count
+      if (count < ROWS_A_STATEMENT) return all
+    }
+  }
+}
