@@ -40,10 +40,12 @@ import type { ProjectService } from './policy/project-service.ts'
 import { type AccessTokens, accessTokenCaller } from './session/access-token.ts'
 import { apiTokenCaller } from './session/api-token-caller.ts'
 import { CredentialCallers, serviceKeyCaller } from './session/callers.ts'
+import { introspectionRoutes } from './session/introspection-routes.ts'
 import type { LoginService } from './session/login-service.ts'
 import { serviceKeyRoutes } from './session/service-key-routes.ts'
 import type { ServiceKeyService } from './session/service-key-service.ts'
 import { sessionRoutes } from './session/session-routes.ts'
+import type { SessionService } from './session/session-service.ts'
 import { signingKeyRoutes } from './session/signing-key-routes.ts'
 import type { SigningKeyService } from './session/signing-key-service.ts'
 
@@ -64,6 +66,7 @@ export type AppParts = {
   mails: MailService
   outbox: { figures(): Promise<MailFigures> }
   logins: LoginService
+  sessions: SessionService
   accessTokens: AccessTokens
   signingKeys: SigningKeyService
 }
@@ -82,15 +85,11 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
   // The pages that describe the others come first: what follows holds from here on.
   await describeRoutes(app, parts.config.publicUrl)
   refuseUnknownParameters(app)
-  requireAccess(
-    app,
-    new CredentialCallers(
-      () => parts.keeper.snapshot(),
-      [serviceKeyCaller, apiTokenCaller, accessTokenCaller(parts.accessTokens)],
-    ),
-    administrators(parts.keeper),
-    (user) => parts.activity.used(user, Date.now()),
+  const callers = new CredentialCallers(
+    () => parts.keeper.snapshot(),
+    [serviceKeyCaller, apiTokenCaller, accessTokenCaller(parts.accessTokens)],
   )
+  requireAccess(app, callers, administrators(parts.keeper), (user) => parts.activity.used(user, Date.now()))
   const metrics = new Metrics(
     () => policyFigures(parts.keeper),
     () => parts.outbox.figures(),
@@ -100,7 +99,7 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
   await app.register(metricsRoutes, { metrics })
   await app.register((features, _options, done) => {
     refuseOverload(features, limits)
-    registerFeatures(features, parts, metrics)
+    registerFeatures(features, parts, metrics, callers)
     done()
   })
   await app.ready()
@@ -143,7 +142,7 @@ function shell(log: FastifyBaseLogger, limits: Limits, trustedProxies: readonly 
   return app
 }
 
-function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metrics): void {
+function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metrics, callers: CredentialCallers): void {
   const { keeper } = parts
   const now = Date.now
   const decided = (reason: string) => metrics.decisions.counted(reason)
@@ -158,7 +157,8 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(serviceKeyRoutes, { serviceKeys: parts.serviceKeys })
   app.register(mailRoutes, { mails: parts.mails })
   app.register(passwordRoutes)
-  app.register(sessionRoutes, { logins: parts.logins })
+  app.register(sessionRoutes, { logins: parts.logins, sessions: parts.sessions })
+  app.register(introspectionRoutes, { callers, usernameOf: (id) => keeper.snapshot().users.get(id)?.username })
   app.register(signingKeyRoutes, {
     signingKeys: parts.signingKeys,
     publicKeys: () => keeper.snapshot().credentials.signingKeys,

@@ -49,6 +49,7 @@ import { PgLoginStore } from './session/login-store.ts'
 import { PasswordAttempts } from './session/password-attempts.ts'
 import { ServiceKeyService } from './session/service-key-service.ts'
 import { PgServiceKeyStore } from './session/service-key-store.ts'
+import { SessionService } from './session/session-service.ts'
 import { PgSessionStore } from './session/session-store.ts'
 import { SessionTokens } from './session/session-tokens.ts'
 import { SigningKeyService } from './session/signing-key-service.ts'
@@ -82,6 +83,7 @@ export type Parts = {
   accessTokens: AccessTokens
   signingKeys: SigningKeyService
   logins: LoginService
+  sessions: SessionService
   /** What a server needs beside a schema that is up to date: policy read, keys made, work by the clock begun. */
   start(): Promise<void>
   /** Begins what goes on beside the requests: mail is sent, what is stale is removed. `close` ends it. */
@@ -122,7 +124,7 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     login.signingKeys.stop()
     await keeper.stop()
   }
-  const login = await loginParts(config, write, manager, log)
+  const login = await loginParts({ config, write, manager, log, activity })
   return {
     config,
     log,
@@ -192,8 +194,16 @@ const administrationParts = (
   mails: new MailService(write, reading.mails),
 })
 
+type Foundations = {
+  config: Config
+  write: PolicyWrite<Stores>
+  manager: EntityManager
+  log: Logger
+  activity: ActivityRecorder
+}
+
 /** What knows passwords, and opens sessions by them. */
-async function loginParts(config: Config, write: PolicyWrite<Stores>, manager: EntityManager, log: Logger) {
+async function loginParts({ config, write, manager, log, activity }: Foundations) {
   const { tokenAudience: audience } = config.sessions
   const accounts = new PgLoginStore(manager)
   const passwords = new PasswordHashing(new PgPasswordStore(manager))
@@ -204,7 +214,14 @@ async function loginParts(config: Config, write: PolicyWrite<Stores>, manager: E
   const signingKeys = new SigningKeyService(write, new PgSigningKeyStore(manager), log)
   const tokens = new SessionTokens(accessTokens, signingKeys)
   const logins = new LoginService({ write, accounts, attempts: passwordAttempts, tokens, inactivity: plainInactivity })
-  return { passwords, passwordAttempts, accessTokens, signingKeys, logins }
+  const sessions = new SessionService({
+    write,
+    sessions: new PgSessionStore(manager),
+    attempts: passwordAttempts,
+    tokens,
+    refreshed: (userId, now) => activity.refreshed(userId, now),
+  })
+  return { passwords, passwordAttempts, accessTokens, signingKeys, logins, sessions }
 }
 
 type Stores = ReturnType<ReturnType<typeof storesOf>>

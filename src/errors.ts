@@ -6,6 +6,8 @@ export const PROBLEMS = {
   'two-credentials': { status: 400, title: 'More than one credential was sent' },
   unauthenticated: { status: 401, title: 'The caller is not known' },
   'invalid-credentials': { status: 401, title: 'Login and password do not belong together' },
+  'refresh-token-invalid': { status: 401, title: 'The refresh token opens nothing' },
+  'refresh-token-reused': { status: 401, title: 'The refresh token was used before' },
   'insufficient-scope': { status: 403, title: 'The credential does not open this' },
   'not-permitted': { status: 403, title: 'The user may not do this' },
   'scope-not-grantable': { status: 403, title: 'The user does not have what the scope opens' },

@@ -95,3 +95,12 @@ export const TokenState = Type.Object({
   via: Type.Optional(Type.Union([Type.Literal('session'), Type.Literal('token')])),
 })
 export type TokenState = Static<typeof TokenState>
+
+/** The query that says that the session of this request stays. */
+export const OthersOnly = Type.Object(
+  { except: Type.Literal('current', { description: 'The session that this request came with' }) },
+  { additionalProperties: false },
+)
+
+/** The path of one user; imported ids may be negative. */
+export const UserPath = Type.Object({ id: Type.Integer({ minimum: -2_147_483_648, maximum: 2_147_483_647 }) })

@@ -103,6 +103,8 @@ type InPerson =
   | 'expiry-too-long'
   | 'token-limit-reached'
   | 'invalid-credentials'
+  | 'refresh-token-invalid'
+  | 'refresh-token-reused'
   | 'account-inactive'
   | 'email-not-confirmed'
   | 'too-many-attempts'
