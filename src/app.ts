@@ -149,7 +149,7 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(checkRoutes, { keeper, decided, now })
   app.register(reverseLookupRoutes, { keeper, now })
   app.register(userRoutes, { users: parts.users })
-  app.register(groupRoutes, { groups: parts.groups })
+  app.register(groupRoutes, { groups: parts.groups, administrators: administrators(keeper) })
   app.register(profileRoutes, { profiles: parts.profiles })
   app.register(projectRoutes, { projects: parts.projects })
   app.register(grantRoutes, { grants: parts.grants })

@@ -41,6 +41,7 @@ import { PgGrantStore } from './policy/grant-store.ts'
 import { readPolicyFiles } from './policy/policy-files.ts'
 import { PolicySourceStore } from './policy/policy-source-store.ts'
 import type { PolicyWrite } from './policy/policy-write.ts'
+import { PgProjectRightsStore } from './policy/project-rights-store.ts'
 import { ProjectService } from './policy/project-service.ts'
 import { PgProjectStore } from './policy/project-store.ts'
 import { AccessTokens } from './session/access-token.ts'
@@ -234,6 +235,7 @@ const storesOf = (catalogue: ProfileCatalogue, mailOffice: MailOffice) => (manag
   profiles: new PgProfileStore(manager, catalogue),
   projects: new PgProjectStore(manager),
   grants: new PgGrantStore(manager),
+  rights: new PgProjectRightsStore(manager),
   serviceKeys: new PgServiceKeyStore(manager),
   apiTokens: new PgApiTokenStore(manager),
   logins: new PgLoginStore(manager),

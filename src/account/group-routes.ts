@@ -1,5 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { writeContextOf } from '../http/authenticate.ts'
+import type { Administrators } from '../http/enforce.ts'
 import { pageOf, pageQuery, pageRequestOf, pageSchema } from '../http/page.ts'
 import { Revision } from '../http/write-schemas.ts'
 import {
@@ -18,11 +20,13 @@ import {
   WrittenMembership,
 } from './group-schemas.ts'
 import type { GroupService } from './group-service.ts'
+import type { MemberAsker } from './member-rights.ts'
 
 const access = { scope: 'admin' } as const
+const ofMembers = { scope: 'admin', orInPerson: 'member' } as const
 const tags = ['groups']
 
-type Routes = FastifyPluginCallbackTypebox<{ groups: GroupService }>
+type Routes = FastifyPluginCallbackTypebox<{ groups: GroupService; administrators: Administrators }>
 
 /** `/v1/groups`: groups, their members and their maintainers. */
 export const groupRoutes: Routes = (app, options, done) => {
@@ -35,7 +39,15 @@ export const groupRoutes: Routes = (app, options, done) => {
   done()
 }
 
-const readRoutes: Routes = (app, { groups }, done) => {
+/** Who asks, and whether the decision engine lets them administer the project that the request names. */
+function askerOf(request: FastifyRequest, project: number | undefined, administrators: Administrators): MemberAsker {
+  const { user } = request.caller
+  const administersProject =
+    user !== null && project !== undefined && administrators.mayAdminister(user.id, project, user.via)
+  return { inPerson: writeContextOf(request).inPerson, administersProject }
+}
+
+const readRoutes: Routes = (app, { groups, administrators }, done) => {
   app.get(
     '/v1/groups',
     {
@@ -56,7 +68,7 @@ const readRoutes: Routes = (app, { groups }, done) => {
   app.get(
     '/v1/groups/:id',
     {
-      config: { access, problems: ['not-found'] },
+      config: { access: ofMembers, problems: ['not-found'] },
       schema: {
         operationId: 'getGroup',
         summary: 'Show a group',
@@ -65,7 +77,7 @@ const readRoutes: Routes = (app, { groups }, done) => {
         response: { 200: Group },
       },
     },
-    (request) => groups.get(request.params.id),
+    (request) => groups.get(request.params.id, askerOf(request, undefined, administrators)),
   )
   done()
 }
@@ -133,11 +145,11 @@ const changeRoutes: Routes = (app, { groups }, done) => {
   done()
 }
 
-const memberListRoute: Routes = (app, { groups }, done) => {
+const memberListRoute: Routes = (app, { groups, administrators }, done) => {
   app.get(
     '/v1/groups/:id/members',
     {
-      config: { access, problems: ['invalid-cursor', 'not-found'] },
+      config: { access: ofMembers, problems: ['invalid-cursor', 'not-found'] },
       schema: {
         operationId: 'listGroupMembers',
         summary: 'List the memberships in a group; a user may have several',
@@ -149,18 +161,19 @@ const memberListRoute: Routes = (app, { groups }, done) => {
     },
     async (request) => {
       const page = pageRequestOf(request, MEMBER_SORTS)
-      const rows = await groups.members(request.params.id, request.query, page)
+      const asker = askerOf(request, request.query.project, administrators)
+      const rows = await groups.members(request.params.id, request.query, page, asker)
       return pageOf(request, page, rows, (membership) => membership[page.sort])
     },
   )
   done()
 }
 
-const memberRoutes: Routes = (app, { groups }, done) => {
+const memberRoutes: Routes = (app, { groups, administrators }, done) => {
   app.put(
     '/v1/groups/:id/members/:userId',
     {
-      config: { access, problems: ['not-found', 'conflict'] },
+      config: { access: ofMembers, problems: ['not-found', 'last-administrator', 'conflict'] },
       schema: {
         operationId: 'addGroupMember',
         summary: 'Put a user into a group, everywhere or in one project',
@@ -173,14 +186,15 @@ const memberRoutes: Routes = (app, { groups }, done) => {
     async (request, reply) => {
       const { id: groupId, userId } = request.params
       const place = { groupId, userId, projectId: request.query.project ?? null }
-      const { value, revision } = await groups.addMember(writeContextOf(request), place)
+      const { administersProject } = askerOf(request, request.query.project, administrators)
+      const { value, revision } = await groups.addMember(writeContextOf(request), place, administersProject)
       return reply.code(value.created ? 201 : 200).send({ ...value.membership, revision })
     },
   )
   app.delete(
     '/v1/groups/:id/members/:userId',
     {
-      config: { access, problems: ['not-found', 'conflict'] },
+      config: { access: ofMembers, problems: ['not-found', 'last-administrator', 'conflict'] },
       schema: {
         operationId: 'removeGroupMember',
         summary: 'End one membership of a user in a group: the one everywhere, or the one in that project',
@@ -193,7 +207,8 @@ const memberRoutes: Routes = (app, { groups }, done) => {
     async (request) => {
       const { id: groupId, userId } = request.params
       const place = { groupId, userId, projectId: request.query.project ?? null }
-      const { revision } = await groups.removeMember(writeContextOf(request), place)
+      const { administersProject } = askerOf(request, request.query.project, administrators)
+      const { revision } = await groups.removeMember(writeContextOf(request), place, administersProject)
       return { revision }
     },
   )

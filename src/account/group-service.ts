@@ -2,6 +2,7 @@ import { DomainError } from '../errors.ts'
 import { refuseBadNames } from '../names.ts'
 import type { PageRequest } from '../page.ts'
 import type { Committed, PolicyWrite, WriteContext } from '../policy/policy-write.ts'
+import { denyMeetsSuperuser, keepingAdministrators, type ProjectRightsStore } from '../project-rights.ts'
 import { confirmShifts, type NameStore, nameTaken, shiftByGroupName, shiftByLosingName } from './edit-rights.ts'
 import type {
   GROUP_SORTS,
@@ -13,6 +14,7 @@ import type {
   Membership,
   NewGroup,
 } from './group-schemas.ts'
+import { type MemberAsker, type MemberRightsReader, refuseOutsiders, SITE } from './member-rights.ts'
 import { MAX_NAME_LENGTH } from './user-schemas.ts'
 
 /** How a list of groups is asked for. */
@@ -21,7 +23,7 @@ export type GroupPage = PageRequest<keyof typeof GROUP_SORTS>
 export type MemberPage = PageRequest<keyof typeof MEMBER_SORTS>
 
 /** Reads groups and who is in them. */
-export interface GroupReader {
+export interface GroupReader extends MemberRightsReader {
   find(id: number): Promise<Group | null>
   /** Up to `limit + 1` groups, see {@link PageRequest}. */
   list(filter: GroupFilter, page: GroupPage): Promise<Group[]>
@@ -53,7 +55,7 @@ export interface GroupStore extends GroupReader {
 /** One of a user's memberships in a group: everywhere (`projectId` null), or limited to one project. */
 export type MembershipPlace = { groupId: number; userId: number; projectId: number | null }
 
-type Stores = { names: NameStore; groups: GroupStore }
+type Stores = { names: NameStore; groups: GroupStore; rights: ProjectRightsStore }
 
 /** Groups, their members and their maintainers. Putting a member into a group named like a login is what it is for. */
 export class GroupService {
@@ -65,8 +67,9 @@ export class GroupService {
     this.#groups = groups
   }
 
-  /** @throws DomainError `not-found` */
-  async get(id: number): Promise<Group> {
+  /** @throws DomainError `not-found`; to somebody in person who does not maintain the group `not-permitted` */
+  async get(id: number, asker: MemberAsker = SITE): Promise<Group> {
+    await refuseOutsiders(asker, id, this.#groups)
     return known(id, await this.#groups.find(id))
   }
 
@@ -78,10 +81,10 @@ export class GroupService {
   /**
    * Up to `limit + 1` memberships, see {@link PageRequest}.
    *
-   * @throws DomainError `not-found`
+   * @throws DomainError `not-found`, `not-permitted`
    */
-  async members(id: number, filter: MemberFilter, page: MemberPage): Promise<Membership[]> {
-    await this.get(id)
+  async members(id: number, filter: MemberFilter, page: MemberPage, asker: MemberAsker = SITE): Promise<Membership[]> {
+    await this.get(id, asker)
     return this.#groups.members(id, filter, page)
   }
 
@@ -141,17 +144,20 @@ export class GroupService {
   /**
    * Puts a user into a group; `created` tells whether that membership is new.
    *
-   * @throws DomainError `not-found` for the group or user, `invalid-request` for the project
+   * @throws DomainError `not-found` for the group or user, `invalid-request` for the project; in person
+   *   `not-permitted`, `last-administrator`
    */
   addMember(
     context: WriteContext,
     place: MembershipPlace,
+    administersProject = false,
   ): Promise<Committed<{ membership: Membership; created: boolean }>> {
-    return this.#write(context, async ({ groups }, audit) => {
-      await holdPlace(groups, place)
+    return this.#write(context, async (stores, audit) => {
+      const { groups } = stores
+      const bounded = await holdMembership(stores, context, place, administersProject)
       const present = await groups.membership(place)
       if (present) return { membership: present, created: false }
-      const membership = await groups.addMembership(place)
+      const membership = await bounded(() => groups.addMembership(place))
       audit({ action: 'membership.create', target: `membership:${membership.id}`, after: membership })
       return { membership, created: true }
     })
@@ -161,14 +167,15 @@ export class GroupService {
    * Ends one membership: the one everywhere, or the one limited to that project. Others of the same user stay.
    *
    * @throws DomainError `not-found` also when there is no such membership: nobody shall think that a right has ended
-   *   which the user still has another way
+   *   which the user still has another way; in person `not-permitted`, `last-administrator`
    */
-  removeMember(context: WriteContext, place: MembershipPlace): Promise<Committed<void>> {
-    return this.#write(context, async ({ groups }, audit) => {
-      await holdPlace(groups, place)
+  removeMember(context: WriteContext, place: MembershipPlace, administersProject = false): Promise<Committed<void>> {
+    return this.#write(context, async (stores, audit) => {
+      const { groups } = stores
+      const bounded = await holdMembership(stores, context, place, administersProject)
       const membership = await groups.membership(place)
       if (!membership) throw noMembership(place)
-      await groups.removeMembership(membership.id)
+      await bounded(() => groups.removeMembership(membership.id))
       audit({ action: 'membership.delete', target: `membership:${membership.id}`, before: membership })
     })
   }
@@ -207,6 +214,31 @@ export class GroupService {
 function known(id: number, group: Group | null): Group {
   if (group === null) throw new DomainError('not-found', `there is no group ${id}`)
   return group
+}
+
+/**
+ * As {@link holdPlace}, once whoever writes in person may; no name changes meanwhile. Gives what runs the write itself
+ * so that nobody's last administrator goes with the membership: in every project that the group may administer, or the
+ * one that the membership is limited to.
+ */
+async function holdMembership(
+  { names, groups, rights }: Stores,
+  context: WriteContext,
+  place: MembershipPlace,
+  administersProject: boolean,
+): Promise<<T>(write: () => Promise<T>) => Promise<T>> {
+  const { inPerson } = context
+  const { groupId, userId, projectId } = place
+  if (inPerson !== null) {
+    await names.lock()
+    await refuseOutsiders({ inPerson, administersProject }, groupId, groups)
+  }
+  await holdPlace(groups, place)
+  if (inPerson === null) return (write) => write()
+  const isSuperuser = await rights.holdsSuperuser({ type: 'user', id: userId }, projectId ?? 0)
+  if (isSuperuser && (await rights.isDenied(groupId, projectId))) throw denyMeetsSuperuser()
+  const projects = projectId === null ? await rights.administeredByGroup(groupId) : [projectId]
+  return (write) => keepingAdministrators(context, rights, projects, write)
 }
 
 /**

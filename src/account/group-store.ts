@@ -85,6 +85,18 @@ export class PgGroupStore implements GroupReader, GroupStore {
     return shownMembership(row, names.get(userId) ?? '')
   }
 
+  async isMaintainer(groupId: number, userId: number): Promise<boolean> {
+    return this.#manager.existsBy(GroupMaintainers, { groupId, userId })
+  }
+
+  async isNamedLikeLogin(groupId: number): Promise<boolean> {
+    const found = await this.#manager.query<object[]>(
+      'SELECT FROM groups g JOIN users u ON u.username = g.name WHERE g.id = $1',
+      [groupId],
+    )
+    return found.length > 0
+  }
+
   async addMembership(place: MembershipPlace): Promise<Membership> {
     await this.#manager.insert(Memberships, place)
     const membership = await this.membership(place)

@@ -1,8 +1,10 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { DomainError } from '../errors.ts'
+import type { Caller } from '../http/authenticate.ts'
 import { CHECKS_BODY_LIMIT } from '../http/limits.ts'
+import { viaOfOwnQuestion } from '../http/own-question.ts'
 import { CheckAnswer, CheckBody, CheckQuery, ChecksAnswer, ChecksBody, MAX_OBJECTS_IN_BATCH } from './check-schemas.ts'
-import { type CheckRequest, decide } from './decide.ts'
+import { type CheckRequest, decide, userOf } from './decide.ts'
 import { explain } from './explain.ts'
 import type { ReasonCode } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -17,7 +19,7 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
   app.post(
     '/check',
     {
-      config: { access: { scope: 'check' }, problems: ['revision-not-reached'] },
+      config: { access: { scope: 'check' }, problems: ['revision-not-reached', 'via-mismatch'] },
       schema: {
         operationId: 'check',
         summary: 'May this user do this, in this project, to this object?',
@@ -27,8 +29,9 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
         response: { 200: CheckAnswer },
       },
     },
-    ({ body, query }) => {
+    ({ body, query, caller }) => {
       refuseMisplacedObjects(body, '')
+      if (caller.user !== null) fixVia(caller, body, keeper.snapshot(), '')
       const answer = (snapshot: Snapshot) => {
         if (query.explain === true) {
           const explanation = explain(snapshot, body, now())
@@ -46,7 +49,7 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
     '/checks',
     {
       bodyLimit: CHECKS_BODY_LIMIT,
-      config: { access: { scope: 'check' }, problems: ['revision-not-reached'], batch: true },
+      config: { access: { scope: 'check' }, problems: ['revision-not-reached', 'via-mismatch'], batch: true },
       schema: {
         operationId: 'checkMany',
         summary: 'Up to 10,000 checks at once, decided from one revision',
@@ -55,8 +58,11 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
         response: { 200: ChecksAnswer },
       },
     },
-    ({ body }) => {
+    ({ body, caller }) => {
       const requests = requestsOf(body)
+      if (caller.user !== null) {
+        for (const [at, request] of requests.entries()) fixVia(caller, request, keeper.snapshot(), `/checks/${at}`)
+      }
       return answeredAt(keeper, body.atLeastRevision, (snapshot) => {
         const instant = now()
         const results = requests.map((request) => {
@@ -99,6 +105,11 @@ function requestsOf({ checks, atLeastRevision: _, ...defaults }: ChecksBody): Ch
     }
     return request as CheckRequest
   })
+}
+
+/** A user in person asks about themselves, and comes as their credential says. */
+function fixVia(caller: Caller, request: CheckRequest, snapshot: Snapshot, at: string): void {
+  request.via = viaOfOwnQuestion(caller, userOf(snapshot, request.user)?.id, request.via, `${at}/via`)
 }
 
 function refuseMisplacedObjects({ object, objects, permission }: CheckRequest, at: string): void {

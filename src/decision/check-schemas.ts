@@ -42,8 +42,8 @@ const QUESTION = {
     Type.Unsafe<'session' | 'token'>({
       type: 'string',
       enum: ['session', 'token'],
-      default: 'session',
-      description: 'How the user came to the caller (D8)',
+      description:
+        'How the user came to the caller (D8); left out: by session, and in person as the credential that is sent',
     }),
   ),
 }

@@ -1,8 +1,11 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { DomainError } from '../errors.ts'
+import { viaOfOwnQuestion } from '../http/own-question.ts'
 import { pageOf, pageQuery, pageRequestOf, pageSchema } from '../http/page.ts'
 import type { PageRequest } from '../page.ts'
+import type { Via } from './decide.ts'
 import { Permissions, PermittedProject, PermittedUser, permissionFilter, VIA } from './reverse-lookup-schemas.ts'
 import { permissionsOf, projectsOf, type Range, usersOf } from './reverse-lookups.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -30,7 +33,7 @@ const projectsOfUser: Routes = (app, { keeper, now }, done) => {
   app.get(
     '/v1/users/:id/projects',
     {
-      config: { access: { scope: 'check' }, problems: ['not-found', 'invalid-cursor'] },
+      config: { access: { scope: 'check' }, problems: ['not-found', 'invalid-cursor', 'via-mismatch'] },
       schema: {
         operationId: 'listProjectsOfUser',
         summary: 'On which projects has the user the permission?',
@@ -41,8 +44,9 @@ const projectsOfUser: Routes = (app, { keeper, now }, done) => {
       },
     },
     (request) => {
-      const { permission = 'can_browse', via = 'session' } = request.query
+      const { permission = 'can_browse' } = request.query
       const snapshot = keeper.snapshot()
+      const via = viaOf(request)
       const page = pageRequestOf(request, SORTS)
       const user = existingUser(snapshot, request.params.id)
       const rows = projectsOf(snapshot, user, permission, via, now(), rangeOf(page))
@@ -56,7 +60,7 @@ const permissionsOfUser: Routes = (app, { keeper, now }, done) => {
   app.get(
     '/v1/users/:id/projects/:project/permissions',
     {
-      config: { access: { scope: 'check' }, problems: ['not-found'] },
+      config: { access: { scope: 'check' }, problems: ['not-found', 'via-mismatch'] },
       schema: {
         operationId: 'listPermissionsOfUser',
         summary: 'What may the user do in the project?',
@@ -66,11 +70,13 @@ const permissionsOfUser: Routes = (app, { keeper, now }, done) => {
         response: { 200: Permissions },
       },
     },
-    ({ params, query }) => {
+    (request) => {
+      const { params } = request
       const snapshot = keeper.snapshot()
+      const via = viaOf(request)
       const user = existingUser(snapshot, params.id)
       const project = existingProject(snapshot, params.project)
-      const permissions = permissionsOf(snapshot, user, project, query.via ?? 'session', now())
+      const permissions = permissionsOf(snapshot, user, project, via, now())
       return { permissions, revision: snapshot.revision }
     },
   )
@@ -81,7 +87,7 @@ const usersOfProject: Routes = (app, { keeper, now }, done) => {
   app.get(
     '/v1/projects/:id/users',
     {
-      config: { access: { scope: 'check' }, problems: ['not-found', 'invalid-cursor'] },
+      config: { access: { scope: 'check', orInPerson: 'project' }, problems: ['not-found', 'invalid-cursor'] },
       schema: {
         operationId: 'listUsersOfProject',
         summary: 'Who has the permission on the project, and through what?',
@@ -101,6 +107,13 @@ const usersOfProject: Routes = (app, { keeper, now }, done) => {
     },
   )
   done()
+}
+
+type AboutUser = Pick<FastifyRequest, 'caller'> & { params: { id: number }; query: { via?: Via } }
+
+/** How the user whom the path names is taken to come. */
+function viaOf({ caller, params, query }: AboutUser): Via {
+  return caller.user === null ? (query.via ?? 'session') : viaOfOwnQuestion(caller, params.id, query.via, '?via')
 }
 
 /** One row more than is shown tells whether another page follows. */

@@ -7,8 +7,8 @@ export const VIA = {
     Type.Unsafe<'session' | 'token'>({
       type: 'string',
       enum: ['session', 'token'],
-      default: 'session',
-      description: 'How the user comes to the caller (D8)',
+      description:
+        'How the user comes to the caller (D8); left out: by session, and about oneself as the credential that is sent',
     }),
   ),
 }

@@ -22,16 +22,17 @@ const OF_SCOPE = {
   metrics: 'Takes the scope `metrics`.',
 }
 const IN_PERSON = {
-  project: 'Takes the scope `admin`; or, in person, `can_administer` on the project.',
+  project: 'or, in person, `can_administer` on the project.',
   member:
-    'Takes the scope `admin`; or, in person, a maintainer of the group, or `can_administer` on the project that the membership is limited to.',
+    'or, in person, a maintainer of the group, or `can_administer` on the project that the membership is limited to.',
 }
 
 /** Who may call an operation, as its description says; empty for anybody. */
 export function accessInWords(access: Access): string {
   if (access === 'public') return ''
   if ('self' in access) return OF_SELF[access.self]
-  return access.orInPerson === undefined ? OF_SCOPE[access.scope] : IN_PERSON[access.orInPerson]
+  if (access.orInPerson === undefined) return OF_SCOPE[access.scope]
+  return `Takes the scope \`${access.scope}\`; ${IN_PERSON[access.orInPerson]}`
 }
 
 /** The problems that checking the access can end in; what needs the database or can be refused for load among them. */

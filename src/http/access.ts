@@ -13,8 +13,9 @@ export type Scope = (typeof SCOPES)[number] | (typeof TOKEN_SCOPES)[number]
  *
  * - `scope`: a service key with the scope; a user in person too: with `check` about themselves (the route sees to
  *   that), with `admin` as an active superuser;
- * - `scope: 'admin'` with `orInPerson`: besides, a user who may administer the project that the path names (`project`),
- *   or any user, whose rights the service looks at in its transaction (`member`, for memberships of groups);
+ * - `scope` with `orInPerson`: of users in person, an active superuser with the scope `admin`, and with the scope
+ *   `projects` who may administer the project that the path names (`project`), or any user, whose rights the service
+ *   looks at in its transaction (`member`, for memberships of groups);
  * - `self`: a user in person about their own account: with a session or an API token of scope `account` (`token`), with
  *   a session only (`session`), or with a session whose password was given in the last minutes (`fresh`).
  */

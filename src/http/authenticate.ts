@@ -47,7 +47,7 @@ export const publicContextOf = ({ id }: FastifyRequest): WriteContext => ({
 })
 
 /** May this caller administer the whole site? A superuser may with a session, or a token of scope `admin`. */
-const isSiteAdministrator = ({ scopes, user }: Caller): boolean =>
+export const isSiteAdministrator = ({ scopes, user }: Caller): boolean =>
   scopes.has('admin') && (user === null || user.isSuperuser)
 
 /**

@@ -25,8 +25,9 @@ export function refuseAccess(
   administrators: Administrators,
 ): void {
   if ('self' in access) refuseOthers(caller, access.self)
-  else if (caller.user === null || access.scope !== 'admin') needScope(caller, access.scope)
-  else refuseInPerson(caller, caller.user, access.orInPerson, request, administrators)
+  else if (caller.user === null || (access.scope !== 'admin' && access.orInPerson === undefined)) {
+    needScope(caller, access.scope)
+  } else refuseInPerson(caller, caller.user, access.orInPerson, request, administrators)
 }
 
 function refuseOthers(caller: Caller, need: 'token' | 'session' | 'fresh'): void {

@@ -16,7 +16,7 @@ import {
 import type { GrantService } from './grant-service.ts'
 import { ProjectPath } from './project-schemas.ts'
 
-const access = { scope: 'admin' } as const
+const access = { scope: 'admin', orInPerson: 'project' } as const
 const tags = ['grants']
 
 type Routes = FastifyPluginCallbackTypebox<{ grants: GrantService }>
@@ -57,7 +57,7 @@ const writeRoutes: Routes = (app, { grants }, done) => {
   app.post(
     '/v1/projects/:id/grants',
     {
-      config: { access, problems: ['not-found', 'grant-exists', 'ids-exhausted', 'conflict'] },
+      config: { access, problems: ['not-found', 'grant-exists', 'last-administrator', 'ids-exhausted', 'conflict'] },
       schema: {
         operationId: 'createGrant',
         summary: 'Allow or refuse a user or a group a permission on a project, for a time or for good',
@@ -75,7 +75,7 @@ const writeRoutes: Routes = (app, { grants }, done) => {
   app.delete(
     '/v1/projects/:id/grants/:grantId',
     {
-      config: { access, problems: ['not-found', 'conflict'] },
+      config: { access, problems: ['not-found', 'last-administrator', 'conflict'] },
       schema: {
         operationId: 'deleteGrant',
         summary: 'Take a grant away',
@@ -97,7 +97,7 @@ const setRoute: Routes = (app, { grants }, done) => {
   app.put(
     '/v1/projects/:id/grants/:principalType/:principalId',
     {
-      config: { access, problems: ['not-found', 'ids-exhausted', 'conflict'] },
+      config: { access, problems: ['not-found', 'last-administrator', 'ids-exhausted', 'conflict'] },
       schema: {
         operationId: 'setGrants',
         summary: 'Make exactly these the permissions that a user or a group is allowed for good on a project',

@@ -2,6 +2,7 @@ import type { Effect, Permission } from '../decision/policy-state.ts'
 import { DomainError, type FieldFault } from '../errors.ts'
 import { readInstant } from '../instant.ts'
 import type { PageRequest } from '../page.ts'
+import { denyMeetsSuperuser, keepingAdministrators, type ProjectRightsStore } from '../project-rights.ts'
 import type { GRANT_SORTS, Grant, GrantFilter, NewGrant, Principal } from './grant-schemas.ts'
 import type { Committed, PolicyWrite, WriteContext } from './policy-write.ts'
 
@@ -40,9 +41,12 @@ export interface GrantStore extends GrantReader {
   ofPrincipal(projectId: number, principal: Principal): Promise<Grant[]>
 }
 
-type Stores = { grants: GrantStore }
+type Stores = { grants: GrantStore; rights: ProjectRightsStore }
 
-/** Grants: what a user or a group is allowed, or refused, on a project. */
+/**
+ * Grants: what a user or a group is allowed, or refused, on a project. Who writes in person may not take the last
+ * holder of can_administer away, nor touch denies that meet a superuser.
+ */
 export class GrantService {
   readonly #write: PolicyWrite<Stores>
   readonly #grants: GrantReader
@@ -62,24 +66,30 @@ export class GrantService {
     return this.#grants.list(projectId, filter, page)
   }
 
-  /** @throws DomainError `not-found`, `invalid-request` also for an unknown principal, `grant-exists` */
+  /**
+   * @throws DomainError `not-found`, `invalid-request` also for an unknown principal, `grant-exists`; in person
+   *   `last-administrator`, `not-permitted`
+   */
   create(context: WriteContext, projectId: number, input: NewGrant): Promise<Committed<Grant>> {
     const fields = fieldsOf(projectId, input, context.caller)
-    return this.#write(context, async ({ grants }, audit) => {
+    return this.#write(context, async ({ grants, rights }, audit) => {
       if (!(await grants.holdProject(projectId))) throw noProject(projectId)
       if (!(await grants.holdPrincipal(input.principal))) throw noPrincipal(input.principal)
-      const grant = await grants.add(fields)
+      await refuseDenyOfSuperuser(context, rights, fields)
+      const grant = await keepingAdministrators(context, rights, [projectId], () => grants.add(fields))
       if (grant === null) throw new DomainError('grant-exists', 'the same grant is there already')
       audit({ action: 'grant.create', target: `grant:${grant.id}`, after: grant })
       return grant
     })
   }
 
-  /** @throws DomainError `not-found` */
+  /** @throws DomainError `not-found`; in person `last-administrator`, `not-permitted` */
   delete(context: WriteContext, projectId: number, grantId: number): Promise<Committed<void>> {
-    return this.#write(context, async ({ grants }, audit) => {
-      const grant = await grants.remove(projectId, grantId)
+    return this.#write(context, async ({ grants, rights }, audit) => {
+      const removal = () => grants.remove(projectId, grantId)
+      const grant = await keepingAdministrators(context, rights, [projectId], removal)
       if (grant === null) throw new DomainError('not-found', `project ${projectId} has no grant ${grantId}`)
+      await refuseDenyOfSuperuser(context, rights, grant)
       audit({ action: 'grant.delete', target: `grant:${grantId}`, before: grant })
     })
   }
@@ -88,7 +98,7 @@ export class GrantService {
    * Makes a principal's allows without time limits on a project exactly `permissions`. Denies and timed grants stay.
    * Gives all grants of the principal there.
    *
-   * @throws DomainError `not-found` for the project or the principal
+   * @throws DomainError `not-found` for the project or the principal; in person `last-administrator`
    */
   set(
     context: WriteContext,
@@ -96,14 +106,16 @@ export class GrantService {
     principal: Principal,
     permissions: readonly Permission[],
   ): Promise<Committed<Grant[]>> {
-    return this.#write(context, async ({ grants }, audit) => {
+    return this.#write(context, async ({ grants, rights }, audit) => {
       if (!(await grants.holdProject(projectId))) throw noProject(projectId)
       if (!(await grants.holdPrincipal(principal))) throw new DomainError('not-found', unknownPrincipal(principal))
       const lasting = (await grants.ofPrincipal(projectId, principal)).filter(isLastingAllow)
       const dropped = lasting.filter(({ permission }) => !permissions.includes(permission))
       const missing = permissions.filter((name) => lasting.every(({ permission }) => permission !== name))
-      for (const { id } of dropped) await grants.remove(projectId, id)
-      for (const permission of missing) await grants.add(lastingAllow(projectId, principal, permission, context.caller))
+      await keepingAdministrators(context, rights, [projectId], async () => {
+        for (const { id } of dropped) await grants.remove(projectId, id)
+        for (const name of missing) await grants.add(lastingAllow(projectId, principal, name, context.caller))
+      })
       if (dropped.length + missing.length > 0) {
         const before = { principal, permissions: lasting.map(({ permission }) => permission).sort() }
         const after = { principal, permissions: [...permissions].sort() }
@@ -112,6 +124,16 @@ export class GrantService {
       return grants.ofPrincipal(projectId, principal)
     })
   }
+}
+
+/** Also of denies that are not in force yet, or no longer. */
+async function refuseDenyOfSuperuser(
+  { inPerson }: WriteContext,
+  rights: ProjectRightsStore,
+  { effect, principal, projectId }: Pick<GrantFields, 'effect' | 'principal' | 'projectId'>,
+): Promise<void> {
+  if (inPerson === null || effect === 'allow') return
+  if (await rights.holdsSuperuser(principal, projectId)) throw denyMeetsSuperuser()
 }
 
 const isLastingAllow = ({ effect, validFrom, validUntil }: Grant) =>

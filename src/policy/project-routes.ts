@@ -14,6 +14,7 @@ import {
 import type { ProjectService } from './project-service.ts'
 
 const access = { scope: 'admin' } as const
+const ofProject = { scope: 'admin', orInPerson: 'project' } as const
 const tags = ['projects']
 
 type Routes = FastifyPluginCallbackTypebox<{ projects: ProjectService }>
@@ -48,7 +49,7 @@ const readRoutes: Routes = (app, { projects }, done) => {
   app.get(
     '/v1/projects/:id',
     {
-      config: { access, problems: ['not-found'] },
+      config: { access: ofProject, problems: ['not-found'] },
       schema: {
         operationId: 'getProject',
         summary: 'Show a project',
@@ -90,7 +91,7 @@ const changeRoutes: Routes = (app, { projects }, done) => {
   app.patch(
     '/v1/projects/:id',
     {
-      config: { access, problems: ['not-found', 'conflict'] },
+      config: { access: ofProject, problems: ['not-found', 'conflict'] },
       schema: {
         operationId: 'updateProject',
         summary: 'Give a project another title',

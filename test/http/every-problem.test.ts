@@ -99,7 +99,9 @@ async function untilStatus(status: number, ask: () => Promise<Answer>): Promise<
 type InPerson =
   | 'not-permitted'
   | 'reauthentication-required'
+  | 'via-mismatch'
   | 'scope-not-grantable'
+  | 'last-administrator'
   | 'expiry-too-long'
   | 'token-limit-reached'
   | 'invalid-credentials'
