@@ -1,13 +1,19 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, fastify } from 'fastify'
+import type { AccountPasswordService } from './account/account-password-service.ts'
 import type { ActivityRecorder } from './account/activity-recorder.ts'
 import { apiTokenRoutes } from './account/api-token-routes.ts'
 import type { ApiTokenService } from './account/api-token-service.ts'
 import { groupRoutes } from './account/group-routes.ts'
 import type { GroupService } from './account/group-service.ts'
+import { ownAccountRoutes } from './account/own-account-routes.ts'
+import type { OwnAccountService } from './account/own-account-service.ts'
+import { passwordResetRoutes } from './account/password-reset-routes.ts'
 import { passwordRoutes } from './account/password-routes.ts'
 import { profileRoutes } from './account/profile-routes.ts'
 import type { ProfileService } from './account/profile-service.ts'
+import { registrationRoutes } from './account/registration-routes.ts'
+import type { RegistrationService } from './account/registration-service.ts'
 import { userRoutes } from './account/user-routes.ts'
 import type { UserService } from './account/user-service.ts'
 import { problemOfDatabase } from './database/database-problem.ts'
@@ -48,6 +54,7 @@ import { sessionRoutes } from './session/session-routes.ts'
 import type { SessionService } from './session/session-service.ts'
 import { signingKeyRoutes } from './session/signing-key-routes.ts'
 import type { SigningKeyService } from './session/signing-key-service.ts'
+import { networkOf } from './session/throttle.ts'
 
 /** The parts of the service that its HTTP interface stands on. */
 export type AppParts = {
@@ -69,6 +76,9 @@ export type AppParts = {
   sessions: SessionService
   accessTokens: AccessTokens
   signingKeys: SigningKeyService
+  registration: RegistrationService
+  accountPasswords: AccountPasswordService
+  ownAccounts: OwnAccountService
 }
 
 /** The HTTP interface: what `listen` opens and `close` ends. */
@@ -159,12 +169,18 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(passwordRoutes)
   app.register(sessionRoutes, { logins: parts.logins, sessions: parts.sessions })
   app.register(introspectionRoutes, { callers, usernameOf: (id) => keeper.snapshot().users.get(id)?.username })
+  app.register(registrationRoutes, { registration: parts.registration, originOf })
+  app.register(passwordResetRoutes, { passwords: parts.accountPasswords, originOf })
+  app.register(ownAccountRoutes, { ownAccounts: parts.ownAccounts, passwords: parts.accountPasswords, originOf })
   app.register(signingKeyRoutes, {
     signingKeys: parts.signingKeys,
     publicKeys: () => keeper.snapshot().credentials.signingKeys,
   })
   app.register(auditEventRoutes, { auditEvents: parts.auditEvents })
 }
+
+/** How a request came, for limits and for the audit trail. */
+const originOf = ({ ip, id }: FastifyRequest) => ({ network: networkOf(ip), requestId: id })
 
 /** Who may administer a project is asked of the engine that everybody else asks. */
 const administrators = (keeper: SnapshotKeeper): Administrators => ({

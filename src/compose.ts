@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { domainToASCII } from 'node:url'
 import type { Logger } from 'pino'
 import type { EntityManager } from 'typeorm'
+import { PgAccountRequestStore } from './account/account-request-store.ts'
+import { PgAccountStore } from './account/account-store.ts'
 import { ActivityRecorder } from './account/activity-recorder.ts'
 import { PgActivityStore } from './account/activity-store.ts'
 import { ApiTokenService } from './account/api-token-service.ts'
@@ -10,6 +12,7 @@ import { PgApiTokenStore } from './account/api-token-store.ts'
 import { GroupService } from './account/group-service.ts'
 import { PgGroupStore } from './account/group-store.ts'
 import { PgNameStore } from './account/name-store.ts'
+import { PgOneTimeTokenStore } from './account/one-time-token-store.ts'
 import { PasswordHashing } from './account/password-hashing.ts'
 import { PgPasswordStore } from './account/password-store.ts'
 import { readProfileCatalogue } from './account/profile-catalogue.ts'
@@ -18,6 +21,7 @@ import type { ProfileCatalogue } from './account/profile-setting.ts'
 import { PgProfileStore } from './account/profile-store.ts'
 import { UserService } from './account/user-service.ts'
 import { PgUserStore } from './account/user-store.ts'
+import { accountParts } from './compose-accounts.ts'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database/data-source.ts'
 import { Housekeeping } from './database/housekeeping.ts'
@@ -92,7 +96,7 @@ export type Parts = {
   /** Ends what `start` began; the database stays open. */
   stop(): Promise<void>
   close(): Promise<void>
-}
+} & ReturnType<typeof accountParts>
 
 /**
  * The composition root: reads policy as written, opens the database and makes every part on top of them; server,
@@ -104,12 +108,8 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
   const model = loadPolicyModel(await readPolicyFiles(config))
   const catalogue = readProfileCatalogue(config.profileSettingsFile, await readFile(config.profileSettingsFile, 'utf8'))
   const database = await openDatabase(config, log)
-  const keeper = new SnapshotKeeper({
-    source: new PolicySourceStore(database),
-    model,
-    maxStalenessMs: config.maxStalenessMs,
-    log,
-  })
+  const { maxStalenessMs } = config
+  const keeper = new SnapshotKeeper({ source: new PolicySourceStore(database), model, maxStalenessMs, log })
   const { manager } = database.dataSource
   const activity = new ActivityRecorder(new PgActivityStore(manager), log)
   const outbox = new PgOutbox(database.dataSource)
@@ -123,24 +123,29 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
   const reading = stores(manager)
   const stop = async () => {
     login.signingKeys.stop()
+    await account.accountRequestWorker.stop()
     await keeper.stop()
   }
   const login = await loginParts({ config, write, manager, log, activity })
+  const administration = administrationParts(write, reading, catalogue, manager)
+  const account = accountParts({ config, write, manager, log, users: administration.users, ...login })
   return {
     config,
     log,
     database,
     keeper,
     activity,
-    ...administrationParts(write, reading, catalogue, manager),
+    ...administration,
     imports: new ImportService(write, importRead(database.dataSource)),
     outbox,
     mailSender,
     ...login,
+    ...account,
     async start() {
       await login.passwords.selfTest()
       await keeper.start()
       await login.signingKeys.start()
+      account.accountRequestWorker.start()
     },
     startWork() {
       mailSender.start()
@@ -243,4 +248,7 @@ const storesOf = (catalogue: ProfileCatalogue, mailOffice: MailOffice) => (manag
   signingKeys: new PgSigningKeyStore(manager),
   imports: new PgImportStore(manager),
   mails: new PgMailStore(manager, mailOffice),
+  accounts: new PgAccountStore(manager),
+  oneTimeTokens: new PgOneTimeTokenStore(manager),
+  accountRequests: new PgAccountRequestStore(manager),
 })

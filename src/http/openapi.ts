@@ -17,6 +17,7 @@ const TAGS = [
   { name: 'profiles', description: 'What users have switched on, and what new users begin with' },
   { name: 'projects', description: 'What permissions are given on' },
   { name: 'grants', description: 'Who is allowed or refused a permission on a project' },
+  { name: 'accounts', description: 'Registration, the own account, forgotten passwords' },
   { name: 'sessions', description: 'Login, access tokens and the sessions behind them' },
   { name: 'signing-keys', description: 'What access tokens are signed with' },
   { name: 'service-keys', description: 'Credentials of the programs that call this service' },

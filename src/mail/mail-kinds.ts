@@ -11,12 +11,14 @@ export type MailContent =
   | { kind: 'welcome'; username: string; firstName: string }
   /** To the owner of an account whose address somebody tried to register again. */
   | { kind: 'already-registered'; username: string; firstName: string }
-  /** To the owner of an address that was asked about, whose account cannot be logged in to. */
+  /** To the owner of an address with which somebody tried to register a login that cannot be had. */
   | { kind: 'login-unavailable'; username: string; firstName: string }
   /** One link for each account that has the address. */
   | { kind: 'password-reset'; accounts: readonly { username: string; token: string }[] }
   /** To the new address. */
   | { kind: 'email-change'; username: string; token: string }
+  /** To the old address, before anything has changed: no link, no token. */
+  | { kind: 'email-change-asked'; username: string }
   /** To the old address: no link, no token. */
   | { kind: 'email-changed'; username: string }
   /** No link, no token. */

@@ -49,10 +49,10 @@ const WRITERS: Writers = {
       'If it was not you, do nothing: whoever it was has not been told of your account.',
     ]),
   'login-unavailable': (person, stationery) =>
-    letter(stationery, person, 'Your account is not open', [
-      'somebody, perhaps you, asked for a new password for your account {{username}} at {{publicUrl}}',
-      'The account is not active, so it cannot get one. Please ask the people who run the site.',
-      'If it was not you, do nothing: nothing was changed.',
+    letter(stationery, person, 'Please choose another login', [
+      'somebody, most likely you, tried to register the account {{username}} with this address at {{publicUrl}}',
+      'That login cannot be had, so no account was made. Please register again with another one.',
+      'If it was not you, do nothing.',
     ]),
   'password-reset': ({ accounts }, stationery) => ({
     subject: 'Set a new password',
@@ -80,6 +80,11 @@ const WRITERS: Writers = {
       ],
       { link: linkTo(stationery, 'confirm-email-change', token) },
     ),
+  'email-change-asked': ({ username }, stationery) =>
+    letter(stationery, { username }, 'Your address is about to be changed', [
+      'somebody, most likely you, asked to give the account {{username}} at {{publicUrl}} another address. It will be changed once that address has been confirmed.',
+      WARN,
+    ]),
   'email-changed': ({ username }, stationery) =>
     letter(stationery, { username }, 'Your address was changed', [
       'the account {{username}} at {{publicUrl}} has a new address. Mails no longer come here.',

@@ -113,12 +113,15 @@ type InPerson =
   | 'password-too-short'
   | 'password-too-long'
   | 'password-blocklisted'
+  | 'terms-not-accepted'
 
 /** One way to each of the others. */
 const WAYS: Record<Exclude<ProblemCode, InPerson>, () => Promise<Answer>> = {
   'invalid-request': () => admin('POST', '/v1/groups', {}),
   'malformed-json': () => admin('POST', '/v1/groups', '{'),
   'invalid-cursor': () => admin('GET', '/v1/groups?cursor=made-up'),
+  'token-invalid': () => admin('POST', '/v1/email-changes', { token: 'made up' }),
+  'registration-disabled': () => admin('POST', '/v1/registrations', {}),
   'two-credentials': () => admin('GET', '/v1/groups', undefined, { authorization: 'Bearer a, Bearer b' }),
   unauthenticated: () => admin('GET', '/v1/groups', undefined, { authorization: 'Bearer a' }),
   'insufficient-scope': () => admin('GET', '/v1/groups', undefined, { authorization: `Bearer ${service.keys.check}` }),
@@ -152,6 +155,10 @@ const WAYS: Record<Exclude<ProblemCode, InPerson>, () => Promise<Answer>> = {
     const answer = await admin('POST', '/v1/groups', { name: 'one too many' })
     await service.query(`SELECT setval(pg_get_serial_sequence('groups', 'id'), 1000)`)
     return answer
+  },
+  'cannot-be-mailed': async () => {
+    const id = await made('/v1/users', { username: 'without address' })
+    return admin('POST', `/v1/users/${id}/password-reset`)
   },
   'last-superuser': async () => {
     const id = await made('/v1/users', { username: 'root', isSuperuser: true })

@@ -15,6 +15,7 @@ const CONTENTS: { [Kind in MailKind]: Extract<MailContent, { kind: Kind }> } = {
   'login-unavailable': { kind: 'login-unavailable', ...person },
   'password-reset': { kind: 'password-reset', accounts: [{ username: 'alice', token: TOKEN }] },
   'email-change': { kind: 'email-change', username: 'alice', token: TOKEN },
+  'email-change-asked': { kind: 'email-change-asked', username: 'alice' },
   'email-changed': { kind: 'email-changed', username: 'alice' },
   'password-changed': { kind: 'password-changed', username: 'alice' },
   'api-token-expiring': {
