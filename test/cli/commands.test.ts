@@ -65,15 +65,52 @@ t.test('a superuser is made, or an existing user promoted, beside a running serv
     { username: 'bruno', email: 'b@example.org' },
   )
   const made = await run(env, 'superuser', 'create', 'ada', '--email', 'ada@example.org')
-  t.match(made, { exitCode: 0, out: /^made user "ada" \(id \d+\), a superuser$/, progress: '' })
-  t.match(await run(env, 'superuser', 'create', 'bruno'), { exitCode: 0, out: /^user "bruno" .* is a superuser now$/ })
-  t.match(await run(env, 'superuser', 'create', 'bruno'), { exitCode: 0, out: /is a superuser already$/ })
+  t.match(made, { exitCode: 0, out: /^made user "ada" \(id \d+\), a superuser$/m, progress: '' })
+  const [token] = /gatehouse_once_\w+/.exec(made.out) ?? []
+  const choose = async () => {
+    const newPassword = 'four slow otters drift'
+    const answer = await fetch(`${service.url}/v1/password-resets/confirm`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token, newPassword }),
+    })
+    return answer.status
+  }
+  t.same([await choose(), await choose()], [200, 400], 'the token that is printed sets the first password, once')
+  t.match(await service.query(`SELECT email_confirmed_at FROM users WHERE username = 'ada'`), [
+    { email_confirmed_at: null },
+  ])
+  const again = await run(env, 'superuser', 'create', 'ada')
+  t.notMatch(again.out, 'gatehouse_once_', 'whoever has a password gets no other one')
+  const linked = await run({ ...env, PUBLIC_URL: 'https://g.example.org' }, 'superuser', 'create', 'dora')
+  t.match(linked.out, /^https:\/\/g\.example\.org\/reset-password\?token=gatehouse_once_\w{36}$/m)
+  t.match(await run(env, 'superuser', 'create', 'bruno'), { exitCode: 0, out: /^user "bruno" .* is a superuser now$/m })
+  t.match(await run(env, 'superuser', 'create', 'bruno'), { exitCode: 0, out: /is a superuser already$/m })
   const told = JSON.parse((await run(env, 'superuser', 'create', 'carla', '--json')).out)
-  t.match(told, { outcome: 'made', user: { username: 'carla', isSuperuser: true }, revision: Number })
+  t.match(told, {
+    outcome: 'made',
+    user: { username: 'carla', isSuperuser: true },
+    revision: Number,
+    passwordLink: null,
+  })
+  t.match(told.passwordToken, /^gatehouse_once_/)
   await service.parts.keeper.atLeast(told.revision)
   t.match(service.parts.keeper.snapshot().users.get(bruno.id), { isSuperuser: true, isActive: true })
-  const events = await service.query(`SELECT action, caller FROM audit_events WHERE caller = 'command:superuser'`)
-  t.equal(events.length, 3)
+  const events = await service.query(`SELECT action FROM audit_events WHERE caller = 'command:superuser' ORDER BY id`)
+  t.same(
+    events.map(({ action }) => String(action).replace('user.', '')),
+    [
+      'create',
+      'first-password-link',
+      'create',
+      'first-password-link',
+      'update',
+      'first-password-link',
+      'first-password-link',
+      'create',
+      'first-password-link',
+    ],
+  )
 })
 
 t.test('a superuser who cannot be is refused with a sentence', async (t) => {
