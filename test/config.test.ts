@@ -288,3 +288,24 @@ t.test('groups for new users are names with commas between them', async (t) => {
   t.same(loadConfig({ NEW_USER_GROUPS: 'tracers, Neue Leute' }).registration.newUserGroups, ['tracers', 'Neue Leute'])
   for (const list of [',', 'a,', 'a,a', 'a,,b']) t.equal(faultsOf({ NEW_USER_GROUPS: list }).length, 1, list)
 })
+
+t.test('trusted proxies are addresses and ranges, and nobody is trusted by default', async (t) => {
+  t.same(loadConfig({}).sessions, { trustedProxies: [], tokenAudience: 'gatehouse' })
+  const given = loadConfig({ TRUSTED_PROXIES: '10.0.0.7, fd00::/8,192.168.0.0/16', TOKEN_AUDIENCE: 'microscopes' })
+  t.same(given.sessions, {
+    trustedProxies: ['10.0.0.7', 'fd00::/8', '192.168.0.0/16'],
+    tokenAudience: 'microscopes',
+  })
+  for (const wrong of [
+    'true',
+    '*',
+    'proxy.example.org',
+    '10.0.0.7,',
+    '10.0.0.0/33',
+    '::/129',
+    '10.0.0.0/8/8',
+    '10.0.0',
+  ]) {
+    t.throws(() => loadConfig({ TRUSTED_PROXIES: wrong }), /TRUSTED_PROXIES must be IP addresses/, wrong)
+  }
+})

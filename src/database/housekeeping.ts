@@ -20,7 +20,12 @@ const STALE: Record<string, string> = {
   'refresh tokens': remove('refresh_tokens', 'token_hash', `expires_at < now() - interval '1 day'`),
   sessions: remove('sessions', 'id', `expires_at < now() - interval '30 days'`),
   'one-time tokens': remove('one_time_tokens', 'token_hash', `expires_at < now() - interval '1 day'`),
-  throttles: remove('throttles', 'key', `last_at < now() - interval '2 days'`),
+  // Many wrong passwords in a row are remembered for a month, see passwordRules of the session feature.
+  throttles: remove(
+    'throttles',
+    'key',
+    `last_at < now() - interval '2 days' AND (count <= 10 OR last_at < now() - interval '31 days')`,
+  ),
   mails: remove('mail_outbox', 'id', `state IN ('sent', 'cancelled') AND settled_at < now() - interval '90 days'`),
 }
 

@@ -43,7 +43,7 @@ export async function signedIn(t: Test, service: TestService, options: SignInOpt
 /** Makes a user by hand unless there is one, gives it the password, and tells its id once the service knows of it. */
 export async function userWithPassword(
   { parts, query }: TestService,
-  { username = 'alice', superuser = false, email = '', password = PASSWORD }: SignInOptions,
+  { username = 'alice', superuser = false, email = '', password = PASSWORD }: SignInOptions = {},
 ): Promise<number> {
   const context = { caller: 'command:test', requestId: null, inPerson: null }
   const [present] = await query<{ id: number }>('SELECT id FROM users WHERE username = $1', [username])
