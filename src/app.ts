@@ -22,6 +22,7 @@ import { decide } from './decision/decide.ts'
 import { reverseLookupRoutes } from './decision/reverse-lookup-routes.ts'
 import type { Snapshot } from './decision/snapshot.ts'
 import type { SnapshotKeeper } from './decision/snapshot-keeper.ts'
+import { type ProjectStatistics, statisticsRoutes } from './decision/statistics-routes.ts'
 import { requireAccess } from './http/authenticate.ts'
 import type { Administrators } from './http/enforce.ts'
 import { setHeaders } from './http/headers.ts'
@@ -69,6 +70,7 @@ export type AppParts = {
   auditEvents: AuditEventService
   serviceKeys: ServiceKeyService
   apiTokens: ApiTokenService
+  statistics: ProjectStatistics
   activity: ActivityRecorder
   mails: MailService
   outbox: { figures(): Promise<MailFigures> }
@@ -158,6 +160,7 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   const decided = (reason: string) => metrics.decisions.counted(reason)
   app.register(checkRoutes, { keeper, decided, now })
   app.register(reverseLookupRoutes, { keeper, now })
+  app.register(statisticsRoutes, { keeper, statistics: parts.statistics, now })
   app.register(userRoutes, { users: parts.users })
   app.register(groupRoutes, { groups: parts.groups, administrators: administrators(keeper) })
   app.register(profileRoutes, { profiles: parts.profiles })

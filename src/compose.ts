@@ -47,6 +47,7 @@ import { PolicySourceStore } from './policy/policy-source-store.ts'
 import type { PolicyWrite } from './policy/policy-write.ts'
 import { PgProjectRightsStore } from './policy/project-rights-store.ts'
 import { ProjectService } from './policy/project-service.ts'
+import { PgProjectStatistics } from './policy/project-statistics-store.ts'
 import { PgProjectStore } from './policy/project-store.ts'
 import { AccessTokens } from './session/access-token.ts'
 import { LoginService, plainInactivity } from './session/login-service.ts'
@@ -76,6 +77,7 @@ export type Parts = {
   auditEvents: AuditEventService
   serviceKeys: ServiceKeyService
   apiTokens: ApiTokenService
+  statistics: PgProjectStatistics
   activity: ActivityRecorder
   imports: ImportService
   mails: MailService
@@ -136,6 +138,7 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     keeper,
     activity,
     ...administration,
+    statistics: new PgProjectStatistics(manager),
     imports: new ImportService(write, importRead(database.dataSource)),
     outbox,
     mailSender,

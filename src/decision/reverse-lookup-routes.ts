@@ -117,7 +117,7 @@ function viaOf({ caller, params, query }: AboutUser): Via {
 }
 
 /** One row more than is shown tells whether another page follows. */
-function rangeOf({ limit, after, descending }: PageRequest): Range {
+export function rangeOf({ limit, after, descending }: PageRequest): Range {
   return { limit: limit + 1, after: after?.id ?? null, descending }
 }
 
@@ -126,7 +126,8 @@ function existingUser(snapshot: Snapshot, id: number): number {
   throw new DomainError('not-found', `there is no user ${id}`)
 }
 
-function existingProject(snapshot: Snapshot, id: number): number {
+/** @throws DomainError `not-found` */
+export function existingProject(snapshot: Snapshot, id: number): number {
   if (snapshot.projects.has(id)) return id
   throw new DomainError('not-found', `there is no project ${id}`)
 }

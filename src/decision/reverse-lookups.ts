@@ -1,5 +1,5 @@
 import type { MatchedRule } from './candidates.ts'
-import { decide, decideWitnessed, projectsWithin, type Via } from './decide.ts'
+import { type CheckRequest, decide, decideWitnessed, projectsWithin, type Via } from './decide.ts'
 import { type NamedGrant, namedGrant } from './explain.ts'
 import { PERMISSIONS, type Permission } from './policy-state.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -59,15 +59,20 @@ export function usersOf(
     if (found.length >= range.limit) break
     const request = { user: id, project: projectId, permission, via }
     if (!decide(snapshot, request, instant).allowed) continue
-    const matched: MatchedRule[] = []
-    const onMatch = (rule: MatchedRule) => void matched.push(rule)
-    const deaf = () => {}
-    const witness = { onMatch, onTokenMatch: onMatch, onRefusedObject: deaf, onObjectPath: deaf }
-    decideWitnessed(snapshot, request, instant, witness)
-    const grants = matched.map(namedGrant).filter(({ effect }) => effect === 'allow')
+    const grants = grantsFor(snapshot, request, instant)
     found.push({ id, username: snapshot.users.get(id)?.username ?? '', grants })
   }
   return found
+}
+
+/** The allowing grants and rules that let a check pass. */
+export function grantsFor(snapshot: Snapshot, request: CheckRequest, instant: number): NamedGrant[] {
+  const matched: MatchedRule[] = []
+  const onMatch = (rule: MatchedRule) => void matched.push(rule)
+  const deaf = () => {}
+  const witness = { onMatch, onTokenMatch: onMatch, onRefusedObject: deaf, onObjectPath: deaf }
+  decideWitnessed(snapshot, request, instant, witness)
+  return matched.map(namedGrant).filter(({ effect }) => effect === 'allow')
 }
 
 function inRange(all: number[], { after, descending }: Range): number[] {
