@@ -1,5 +1,5 @@
 /** Who may import whom. Each rule is a sentence; test/architecture/architecture.test.ts shows that each one bites. */
-const feature = '^src/(account|session|policy|import|mail|inactivity)/'
+const feature = '^src/(account|session|policy|import|mail|inactivity|pages)/'
 const root = '^src/(main|app|compose|compose-accounts)[.]ts$'
 const pureDecision = '^src/decision/(?!snapshot-keeper|.*-(schemas|routes)[.]ts$)'
 /** Words that every part may use: shapes of policy rows, reasons, the port of a policy write. */
@@ -82,6 +82,7 @@ module.exports = {
     owned('fastify-stays-at-the-edge', '(fastify|@fastify)', '^src/http/|-routes[.]ts$|^src/(app|compose)[.]ts$'),
     owned('typebox-stays-in-schemas', 'typebox', '^src/http/|-(schemas|routes)[.]ts$|^src/config/|^src/(config|decision/policy-test-file|account/profile-catalogue)[.]ts$'),
     owned('prom-client-stays-in-metrics', 'prom-client', '^src/http/metrics[.]ts$'),
+    owned('ghtml-stays-in-the-templates', 'ghtml', '^src/pages/html[.]ts$'),
     forbid(
       'only-the-command-line-makes-a-log',
       { path: '^src/', pathNot: '^src/(cli/|main[.]ts$)' },

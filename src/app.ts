@@ -33,11 +33,13 @@ import { type MailFigures, Metrics, measureRoutes, metricsRoutes, timeRequests }
 import { refuseUnknownRoutes } from './http/not-found.ts'
 import { describeRoutes } from './http/openapi.ts'
 import { refuseOverload } from './http/overload.ts'
-import { problemGate, sendParserProblem } from './http/problem.ts'
+import { faultReader, problemGate, sendParserProblem } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { refuseUnknownParameters, validatorCompiler } from './http/validator.ts'
 import { mailRoutes } from './mail/mail-routes.ts'
 import type { MailService } from './mail/mail-service.ts'
+import type { PageOptions } from './pages/form-routes.ts'
+import { pageRoutes } from './pages/page-routes.ts'
 import { auditEventRoutes } from './policy/audit-event-routes.ts'
 import type { AuditEventService } from './policy/audit-event-service.ts'
 import { grantRoutes } from './policy/grant-routes.ts'
@@ -59,7 +61,11 @@ import { networkOf } from './session/throttle.ts'
 
 /** The parts of the service that its HTTP interface stands on. */
 export type AppParts = {
-  config: { publicUrl: string | undefined; sessions: { trustedProxies: readonly string[] } }
+  config: {
+    publicUrl: string | undefined
+    sessions: { trustedProxies: readonly string[] }
+    registration: { allowed: boolean }
+  }
   log: FastifyBaseLogger
   keeper: SnapshotKeeper
   users: UserService
@@ -120,7 +126,7 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
 
 /** Fastify with its defaults put right: one kind of answer for every fault, nothing coerced, no log line a request. */
 function shell(log: FastifyBaseLogger, limits: Limits, trustedProxies: readonly string[]): FastifyInstance {
-  const sendProblem = problemGate(log, problemOfDatabase)
+  const sendProblem = problemGate(faultReader(log, problemOfDatabase))
   const app = fastify({
     // Fastify's own logger costs each request more than a check does, even when it logs nothing. What is worth a line,
     // the gate for problems logs.
@@ -180,6 +186,21 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
     publicKeys: () => keeper.snapshot().credentials.signingKeys,
   })
   app.register(auditEventRoutes, { auditEvents: parts.auditEvents })
+  app.register(pageRoutes, pageOptions(parts))
+}
+
+function pageOptions(parts: AppParts): PageOptions {
+  const { config, keeper, registration, logins, sessions, profiles } = parts
+  const services = { registration, logins, sessions, profiles, passwords: parts.accountPasswords }
+  const users = new CredentialCallers(() => keeper.snapshot(), [accessTokenCaller(parts.accessTokens)])
+  return {
+    services: { ...services, account: parts.ownAccounts },
+    publicUrl: config.publicUrl,
+    isRegistrationOpen: config.registration.allowed,
+    originOf,
+    userOf: (accessToken) => users.current()(accessToken)?.user ?? undefined,
+    faultOf: faultReader(parts.log, problemOfDatabase),
+  }
 }
 
 /** How a request came, for limits and for the audit trail. */

@@ -17,7 +17,10 @@ export async function openapiYaml(): Promise<string> {
 
 /** Parts that nobody asks anything: they are only handed on while routes are registered. */
 function unusedParts(): AppParts {
-  const parts = { config: { publicUrl: undefined, sessions: { trustedProxies: [] } }, log: pino({ level: 'silent' }) }
+  const parts = {
+    config: { publicUrl: undefined, registration: { allowed: false }, sessions: { trustedProxies: [] } },
+    log: pino({ level: 'silent' }),
+  }
   return new Proxy(parts as unknown as AppParts, {
     get: (target, name) => (name in target ? target[name as keyof AppParts] : {}),
   })

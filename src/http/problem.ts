@@ -28,21 +28,32 @@ const PARSER_FAULTS: Record<string, { code: ProblemCode; detail: string }> = {
   ERR_HTTP_REQUEST_TIMEOUT: { code: 'request-timeout', detail: 'the request did not arrive in time' },
 }
 
+/** Tells what a fault is to a caller; logs one of ours, and sets the header that says when to try again. */
+export type FaultReader = (error: unknown, request: FastifyRequest, reply: FastifyReply) => DomainError
+
 /**
- * Answers with the problem that a fault is: the one place that chooses the status of an answer that is no success.
- * A fault that is neither ours nor the request's is logged, once, with the id that the caller is shown.
+ * The one place that says what a fault is to a caller. One that is neither ours nor the request's is logged, once, with
+ * the id that the caller is shown.
  *
  * @param problemOf makes a DomainError of what another part throws, where it knows one for it
  */
-export function problemGate(log: FastifyBaseLogger, problemOf: (error: unknown) => unknown) {
-  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+export function faultReader(log: FastifyBaseLogger, problemOf: (error: unknown) => unknown): FaultReader {
+  return (error, request, reply) => {
     const fault = domainErrorOf(problemOf(error))
     const { status } = PROBLEMS[fault.code]
     if (status >= 500) logFault(log, fault, request)
     const retryAfter = fault.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined)
     if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+    return fault
+  }
+}
+
+/** Answers with the problem that a fault is; its status follows from its code. */
+export function problemGate(faultOf: FaultReader) {
+  return (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const fault = faultOf(error, request, reply)
     return reply
-      .code(status)
+      .code(PROBLEMS[fault.code].status)
       .headers(STATIC_HEADERS)
       .header('x-request-id', request.id)
       .header('content-type', MEDIA_TYPE)

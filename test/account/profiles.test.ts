@@ -5,6 +5,7 @@ import { runCommand as commandLine } from '../../src/cli/program.ts'
 import { administrationOf } from '../harness/administration.ts'
 import { usersOf } from '../harness/in-person.ts'
 import { testService } from '../harness/service.ts'
+import { signedIn } from '../harness/sign-in.ts'
 import { catmaidDatabase } from '../import/catmaid-database.ts'
 import { runImport } from '../import/import-run.ts'
 
@@ -166,6 +167,28 @@ t.test('users and superusers', async (t) => {
       faults: [{ pointer: '/settings/show_tracing_tool' }, { pointer: '/primaryGroup' }],
     })
     t.match(await parts.profiles.get(id), { settings: { theme: 'dark' } })
+  })
+
+  t.test('whoever is logged in changes the own profile, as far as it is theirs', async (t) => {
+    const gina = await signedIn(t, service.service, { username: 'gina' })
+    const path = '/v1/me/profile'
+    const changed = await gina.call('PATCH', path, { settings: { theme: 'dark' }, color: { r: 0, g: 1, b: 0, a: 0.5 } })
+    t.match(changed, { status: 200, body: { settings: { theme: 'dark' }, color: { a: 0.5 }, revision: Number } })
+    const refused = await gina.call('PATCH', path, { settings: { show_tracing_tool: true }, primaryGroup: 1 })
+    t.match(refused, {
+      status: 403,
+      body: {
+        code: 'not-permitted',
+        errors: [{ pointer: '/settings/show_tracing_tool' }, { pointer: '/primaryGroup' }],
+      },
+    })
+    t.match(await gina.call('PATCH', path, { settings: { theme: 'pink', nonsense: 1 } }), {
+      status: 422,
+      body: { errors: [{ pointer: '/settings/theme' }, { pointer: '/settings/nonsense' }] },
+    })
+    const root = await signedIn(t, service.service, { username: 'chief', superuser: true })
+    const own = await root.call('PATCH', path, { settings: { show_tracing_tool: true } })
+    t.match(own, { status: 200, body: { settings: { show_tracing_tool: true } } }, 'superusers set their own too')
   })
 
   t.test('an API token reads the own profile and changes none; only superusers see those of others', async (t) => {

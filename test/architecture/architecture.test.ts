@@ -82,6 +82,7 @@ const PLANTS: Record<string, [file: string, text: string][]> = {
   'fastify-stays-at-the-edge': [['src/account/planted-fastify.ts', "import '@fastify/swagger'"]],
   'typebox-stays-in-schemas': [['src/account/planted-typebox.ts', "import { Type } from 'typebox'"]],
   'prom-client-stays-in-metrics': [['src/http/planted-prom.ts', "import 'prom-client'"]],
+  'ghtml-stays-in-the-templates': [['src/pages/planted-ghtml.ts', "import 'ghtml'"]],
   'only-the-command-line-makes-a-log': [['src/account/planted-pino.ts', "import 'pino'"]],
   'nodemailer-stays-in-its-transport': [['src/mail/planted-mail.ts', "import 'nodemailer'"]],
   'commander-stays-in-the-command-line': [['src/http/planted-commander.ts', "import 'commander'"]],
