@@ -62,6 +62,13 @@ const OPEN = [
   'POST /v1/sessions',
   'POST /v1/sessions/refresh',
   'POST /v1/api-token-revocations',
+  'POST /v1/email-changes',
+  'POST /v1/password-resets/confirm',
+  'POST /v1/password-resets',
+  'POST /v1/email-confirmations/resend',
+  'POST /v1/email-confirmations',
+  'POST /v1/registrations',
+  'GET /v1/registration',
 ]
 /** What is for users in person alone. */
 const isOwn = (name: string) => / \/v1\/me(\/|$)/.test(name)
