@@ -1,6 +1,6 @@
 import { type Logger, pino } from 'pino'
 import type { Test } from 'tap'
-import { buildApp } from '../../src/app.ts'
+import { type App, buildApp } from '../../src/app.ts'
 import { compose, type Parts } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config.ts'
 import { cloneDatabase, closeDatabase } from './database.ts'
@@ -11,6 +11,8 @@ export type TestService = {
   url: string
   /** URL of its database, for another replica or a hand in psql. */
   databaseUrl: string
+  /** The running application, for whoever asks it what it answers to. */
+  app: App
   parts: Parts
   /** A service key for each scope, which opens nothing else. */
   keys: { check: string; admin: string; metrics: string }
@@ -62,7 +64,7 @@ async function startService(
     await parts.stop()
     await closeDatabase(t, parts.database)
   })
-  return { url, databaseUrl, parts, keys, query }
+  return { url, app, databaseUrl, parts, keys, query }
 }
 
 async function keysFor({ serviceKeys }: Parts): Promise<TestService['keys']> {
