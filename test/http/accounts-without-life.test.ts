@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { newApiToken } from '../../src/api-token.ts'
 import { credentialShape } from '../../src/opaque-credential.ts'
+import { cookieNames } from '../../src/pages/page-session.ts'
 import { type TestService, testService } from '../harness/service.ts'
 import { callWithoutToken, PASSWORD, signedIn } from '../harness/sign-in.ts'
 
@@ -36,7 +37,7 @@ async function admin(service: TestService, method: string, path: string, body?: 
 }
 
 /** Everything that ever opened anything for the user, by what it is. */
-type Credentials = { headers: Record<string, string>; secrets: Record<string, string> }
+type Credentials = { headers: Record<string, Record<string, string>>; secrets: Record<string, string> }
 
 /** A superuser, to whom every route would be open, with every kind of credential. */
 async function armed(t: Test, service: TestService): Promise<{ id: number; credentials: Credentials }> {
@@ -61,12 +62,14 @@ async function armed(t: Test, service: TestService): Promise<{ id: number; crede
       [token, purpose, alice.id],
     )
   }
+  const authorized = (authorization: string) => ({ authorization })
   const headers = {
-    'access token': `Bearer ${alice.accessToken}`,
-    'API token': `Bearer ${ours}`,
-    'API token of CATMAID': `Token ${catmaid}`,
-    'refresh token': `Bearer ${alice.refreshToken}`,
-    'reset token': `Bearer ${secrets['password-reset token']}`,
+    'access token': authorized(`Bearer ${alice.accessToken}`),
+    'API token': authorized(`Bearer ${ours}`),
+    'API token of CATMAID': authorized(`Token ${catmaid}`),
+    'refresh token': authorized(`Bearer ${alice.refreshToken}`),
+    'reset token': authorized(`Bearer ${secrets['password-reset token']}`),
+    'cookie of the pages': { cookie: `${cookieNames(false).session}=${alice.accessToken}` },
   }
   return { id: alice.id, credentials: { headers, secrets: { ...secrets, 'access token': alice.accessToken } } }
 }
@@ -135,9 +138,12 @@ for (const [end, bring] of Object.entries(ENDS)) {
   t.test(`no credential of an account that is ${end} opens any route`, async (t) => {
     const service = await testService(t, registering(t))
     const { id, credentials } = await armed(t, service)
-    for (const [kind, authorization] of Object.entries(credentials.headers).slice(0, 3)) {
-      t.equal(await statusOf(service, ['GET', '/v1/me'], { authorization }), 200, `${kind} opened before`)
+    for (const [kind, headers] of Object.entries(credentials.headers).slice(0, 3)) {
+      t.equal(await statusOf(service, ['GET', '/v1/me'], headers), 200, `${kind} opened before`)
     }
+    const cookie = credentials.headers['cookie of the pages'] ?? {}
+    t.equal(await statusOf(service, ['GET', '/account'], cookie), 200, 'the cookie opened before')
+    t.equal(await statusOf(service, ['GET', '/v1/me'], cookie), 401, 'the cookie never opened the API')
     await bring(service, id)
     await service.parts.keeper.atLeast(
       (await service.query<{ revision: number }>('SELECT revision FROM policy_head'))[0]?.revision ?? 0,
@@ -146,8 +152,8 @@ for (const [end, bring] of Object.entries(ENDS)) {
     const wrong: string[] = []
     for (const route of routesOf(service)) {
       const nobody = await statusOf(service, route, {})
-      for (const [kind, authorization] of Object.entries(credentials.headers)) {
-        const status = await statusOf(service, route, { authorization })
+      for (const [kind, headers] of Object.entries(credentials.headers)) {
+        const status = await statusOf(service, route, headers)
         if (status !== nobody) wrong.push(`${route.join(' ')} answers ${status} to the ${kind}, ${nobody} to nobody`)
       }
     }
