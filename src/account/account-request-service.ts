@@ -63,8 +63,9 @@ export class AccountRequestService<Handled extends Stores> {
     const { value } = await this.#write(SOMEBODY, ({ accountRequests }) =>
       accountRequests.admit('mail-network', network, OF_NETWORK),
     )
-    if (!value)
-      throw new DomainError('too-many-attempts', 'too many requests for mail come from your network: wait a minute')
+    if (value) return
+    const detail = 'too many requests for mail come from your network: wait a minute'
+    throw new DomainError('too-many-attempts', detail, { retryAfterSeconds: OF_NETWORK.windowMs / 1000 })
   }
 
   /** Puts a request on the list; one too many about the same address is dropped, and nobody is told. */

@@ -2,6 +2,7 @@ import { Writable } from 'node:stream'
 import { pino } from 'pino'
 import t from 'tap'
 import { addressesIn, mailbox } from '../harness/mailbox.ts'
+import { rawRequest } from '../harness/raw-request.ts'
 import { addressOf, OTHER_PASSWORD, PASSWORD, registrationSite } from '../harness/registration.ts'
 import { testService } from '../harness/service.ts'
 import { signedIn } from '../harness/sign-in.ts'
@@ -407,6 +408,11 @@ t.test('C3, C21: what a request says of hosts, names and headers stays text', as
   t.equal(answer.status, 202)
   await site.workedOff()
   const mail = await site.box.next('hal@example.org')
+  const body = JSON.stringify(person('ivy'))
+  const head = 'POST /v1/registrations HTTP/1.1\r\nHost: evil.example\r\nContent-Type: application/json'
+  const text = `${head}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  t.equal((await rawRequest(site.service.url, text)).status, 202)
+  t.notMatch((await site.box.next('ivy@example.org')).raw, /evil/, 'nor does the Host that was asked for')
   t.notMatch(mail.raw, /evil/)
   t.ok(mail.links.every((link) => link.startsWith('https://gatehouse.example.org')))
   for (const firstName of ['<b>Bob</b>', '{{link}}', '<%= process.env %>', '{{7*7}}', '=1+1', 'Ｂｏｂ\u0301']) {
