@@ -60,6 +60,14 @@ export class LoginService {
    *   right), `too-many-attempts`, `overloaded`
    */
   async open(context: WriteContext, login: Login): Promise<OpenedSession> {
+    // A second time where the account changed while its password was looked at, as two first logins at once do, which
+    // both replace an imported hash.
+    const opened = (await this.#attempt(context, login)) ?? (await this.#attempt(context, login))
+    if (opened === null) throw new DomainError('conflict', 'the account changed meanwhile, send the request again')
+    return opened
+  }
+
+  async #attempt(context: WriteContext, login: Login): Promise<OpenedSession | null> {
     const account = await this.#parts.accounts.byLogin(login.login)
     const { fits, newHash } = await this.#parts.attempts.login({ ...login, account })
     if (!fits || account === null) {
@@ -83,8 +91,7 @@ export class LoginService {
       audit({ action: 'session.login', target: `user:${account.id}`, after })
       return { ...session, isSuperuser: held.isSuperuser }
     })
-    if (value === null) throw new DomainError('conflict', 'the account changed meanwhile, send the request again')
-    return this.#parts.tokens.pair(value, row.refreshToken)
+    return value === null ? null : this.#parts.tokens.pair(value, row.refreshToken)
   }
 
   /** @throws DomainError `account-inactive`, `email-not-confirmed` */

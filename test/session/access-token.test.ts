@@ -1,4 +1,5 @@
 import { createHmac, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import fc from 'fast-check'
 import t from 'tap'
 import { testService } from '../harness/service.ts'
 import { callWithToken, signedIn } from '../harness/sign-in.ts'
@@ -189,3 +190,40 @@ t.test('another issuer and audience are those of the configuration', async (t) =
   t.match(decoded(accessToken.split('.')[1] ?? ''), { iss: 'https://gatehouse.example.org', aud: 'microscopes' })
   t.equal((await callWithToken(configured, user.accessToken, 'GET', '/v1/me/sessions')).status, 401)
 })
+
+t.test(
+  'a token with any character changed, or made of anything at all, opens nothing and breaks nothing',
+  async (t) => {
+    const { keeper, accessTokens } = service.parts
+    const read = (text: string) => accessTokens.read(text, keeper.snapshot().credentials.signingKeys)
+    t.ok(read(user.accessToken))
+    fc.assert(
+      fc.property(fc.nat(user.accessToken.length - 1), fc.constantFrom(...'aZ09-_.=+ \n'), (at, letter) => {
+        const changed = user.accessToken.slice(0, at) + letter + user.accessToken.slice(at + 1)
+        return changed === user.accessToken || read(changed) === undefined
+      }),
+      { numRuns: 500 },
+    )
+    const part = fc.oneof(fc.json(), fc.string()).map(encoded)
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.array(part, { maxLength: 5 }).map((parts) => parts.join('.')),
+        ),
+        (text) => {
+          return read(text) === undefined
+        },
+      ),
+      { numRuns: 500 },
+    )
+    const claims = fc.record({ sub: fc.json(), exp: fc.anything(), aud: fc.anything() }, { requiredKeys: [] })
+    fc.assert(
+      fc.property(fc.oneof(claims, fc.anything()), (claim) => {
+        const text = JSON.stringify(claim)
+        return text === undefined || read(token(HEADER, text)) === undefined
+      }),
+      { numRuns: 300 },
+    )
+  },
+)

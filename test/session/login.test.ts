@@ -147,17 +147,24 @@ t.test(
     await attempt('warm up')
     const manager = measured.parts.database.dataSource.driver as unknown as { master: { query: object } }
     const queries = countQueries(manager)
-    const costs: object[] = []
-    for (const name of ['known', 'nobody has this', 'inactive', 'imported']) {
+    const costOf = async (name: string) => {
+      await measured.query('DELETE FROM throttles')
       const { hashes, iterations } = measured.parts.passwords.work
       const before = queries()
       await attempt(name)
       const { work } = measured.parts.passwords
-      costs.push({
+      return {
         hashes: work.hashes - hashes,
         iterations: Math.round((work.iterations - iterations) / 10),
         queries: queries() - before,
-      })
+      }
+    }
+    const costs: object[] = []
+    for (const name of ['known', 'nobody has this', 'inactive', 'imported']) {
+      // What goes by the clock can only add queries, and not each time.
+      const tries = [await costOf(name), await costOf(name), await costOf(name)]
+      const least = Math.min(...tries.map((cost) => cost.queries))
+      costs.push({ ...tries[0], queries: least })
     }
     t.same(new Set(costs.map((cost) => JSON.stringify(cost))).size, 1, JSON.stringify(costs))
     t.match(costs[0], { hashes: 3, iterations: 300 })
@@ -194,6 +201,13 @@ t.test('an imported hash is replaced in the login that it fits', async (t) => {
   t.ok(await opens('imported', 'maize'), 'however short it is')
   t.match(await kept(), /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
   t.ok(await opens('imported', 'maize'))
+})
+
+t.test('two first logins at once, which both replace the imported hash, both open a session', async (t) => {
+  const id = await userWithPassword(service, { username: 'twice' })
+  const old = `pbkdf2_sha256$1000$salt$${pbkdf2Sync('maize', 'salt', 1000, 32, 'sha256').toString('base64')}`
+  await query('UPDATE users SET password_hash = $2 WHERE id = $1', [id, old])
+  t.same(await Promise.all([1, 2, 3].map(() => opens('twice', 'maize'))), [true, true, true])
 })
 
 t.test('what cannot be a login is refused before anything is looked up', async (t) => {
