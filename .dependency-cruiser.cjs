@@ -90,6 +90,7 @@ module.exports = {
       'everybody else is given one; its type may be named',
     ),
     owned('nodemailer-stays-in-its-transport', 'nodemailer', '^src/mail/mail-transport[.]ts$'),
+    owned('croner-stays-in-the-schedule', 'croner', '^src/(config/inactivity|inactivity/run-schedule)[.]ts$'),
     owned('commander-stays-in-the-command-line', 'commander', '^src/(cli/|main[.]ts$)'),
   ],
   options: {

@@ -36,6 +36,12 @@ import { refuseOverload } from './http/overload.ts'
 import { faultReader, problemGate, sendParserProblem } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { refuseUnknownParameters, validatorCompiler } from './http/validator.ts'
+import { exemptionRoutes } from './inactivity/exemption-routes.ts'
+import type { ExemptionService } from './inactivity/exemption-service.ts'
+import { periodRoutes } from './inactivity/period-routes.ts'
+import type { PeriodService } from './inactivity/period-service.ts'
+import { runRoutes } from './inactivity/run-routes.ts'
+import type { RunService } from './inactivity/run-service.ts'
 import { mailRoutes } from './mail/mail-routes.ts'
 import type { MailService } from './mail/mail-service.ts'
 import type { PageOptions } from './pages/form-routes.ts'
@@ -78,6 +84,9 @@ export type AppParts = {
   apiTokens: ApiTokenService
   statistics: ProjectStatistics
   activity: ActivityRecorder
+  inactivityPeriods: PeriodService
+  inactivityExemptions: ExemptionService
+  inactivityRuns: RunService
   mails: MailService
   outbox: { figures(): Promise<MailFigures> }
   logins: LoginService
@@ -174,6 +183,9 @@ function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metric
   app.register(grantRoutes, { grants: parts.grants })
   app.register(apiTokenRoutes, { apiTokens: parts.apiTokens })
   app.register(serviceKeyRoutes, { serviceKeys: parts.serviceKeys })
+  app.register(periodRoutes, { inactivityPeriods: parts.inactivityPeriods })
+  app.register(exemptionRoutes, { inactivityExemptions: parts.inactivityExemptions })
+  app.register(runRoutes, { inactivityRuns: parts.inactivityRuns })
   app.register(mailRoutes, { mails: parts.mails })
   app.register(passwordRoutes)
   app.register(sessionRoutes, { logins: parts.logins, sessions: parts.sessions })

@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { domainToASCII } from 'node:url'
 import type { Logger } from 'pino'
-import type { EntityManager } from 'typeorm'
+import type { DataSource, EntityManager } from 'typeorm'
 import { PgAccountRequestStore } from './account/account-request-store.ts'
 import { PgAccountStore } from './account/account-store.ts'
 import { ActivityRecorder } from './account/activity-recorder.ts'
@@ -22,6 +20,7 @@ import { PgProfileStore } from './account/profile-store.ts'
 import { UserService } from './account/user-service.ts'
 import { PgUserStore } from './account/user-store.ts'
 import { accountParts } from './compose-accounts.ts'
+import { mailTransportOf, stationeryOf } from './compose-mail.ts'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database/data-source.ts'
 import { Housekeeping } from './database/housekeeping.ts'
@@ -31,13 +30,17 @@ import { SnapshotKeeper } from './decision/snapshot-keeper.ts'
 import { jwts } from './http/jwt.ts'
 import { ImportService } from './import/import-service.ts'
 import { importRead, PgImportStore } from './import/import-store.ts'
-import { writeEml } from './mail/eml-folder.ts'
-import type { Stationery } from './mail/mail-letter.ts'
+import { ExemptionService } from './inactivity/exemption-service.ts'
+import { PgExemptionStore } from './inactivity/exemption-store.ts'
+import { PeriodService } from './inactivity/period-service.ts'
+import { PgPeriodStore } from './inactivity/period-store.ts'
+import { PgRunLock } from './inactivity/run-lock-store.ts'
+import { RunService } from './inactivity/run-service.ts'
+import { PgRunStore } from './inactivity/run-store.ts'
 import { PgOutbox } from './mail/mail-outbox-store.ts'
 import { MailSender } from './mail/mail-sender.ts'
 import { MailService } from './mail/mail-service.ts'
 import { type MailOffice, PgMailStore } from './mail/mail-store.ts'
-import { FileTransport, type MailTransport, SmtpTransport } from './mail/mail-transport.ts'
 import { AuditEventService } from './policy/audit-event-service.ts'
 import { PgAuditEventStore } from './policy/audit-event-store.ts'
 import { GrantService } from './policy/grant-service.ts'
@@ -80,6 +83,9 @@ export type Parts = {
   statistics: PgProjectStatistics
   activity: ActivityRecorder
   imports: ImportService
+  inactivityPeriods: PeriodService
+  inactivityExemptions: ExemptionService
+  inactivityRuns: RunService
   mails: MailService
   outbox: PgOutbox
   /** Not started: a server starts it once the schema is up to date; what commands queue, a server sends. */
@@ -100,26 +106,28 @@ export type Parts = {
   close(): Promise<void>
 } & ReturnType<typeof accountParts>
 
+/** The instant by which inactivity is judged, in the words of the database; null, and the default: now, by its clock. */
+export type Clock = { clock?: () => string | null }
+const NOW = () => null
+
 /**
  * The composition root: reads policy as written, opens the database and makes every part on top of them; server,
  * commands and tests alike. Touches no schema and starts nothing.
  *
  * @throws PolicyModelError, ProfileCatalogueError, DatabaseError, EmbeddedPostgresError with a message for the operator
  */
-export async function compose(config: Config, log: Logger): Promise<Parts> {
+export async function compose(config: Config, log: Logger, { clock = NOW }: Clock = {}): Promise<Parts> {
   const model = loadPolicyModel(await readPolicyFiles(config))
   const catalogue = readProfileCatalogue(config.profileSettingsFile, await readFile(config.profileSettingsFile, 'utf8'))
   const database = await openDatabase(config, log)
-  const { maxStalenessMs } = config
-  const keeper = new SnapshotKeeper({ source: new PolicySourceStore(database), model, maxStalenessMs, log })
+  const keeper = keeperOf(config, database, model, log)
   const { manager } = database.dataSource
   const activity = new ActivityRecorder(new PgActivityStore(manager), log)
-  const outbox = new PgOutbox(database.dataSource)
-  const mailSender = new MailSender(outbox, mailTransportOf(config), log)
+  const { office, ...mail } = mailParts(config, database.dataSource, log)
   const housekeeping = new Housekeeping(database.dataSource, log)
-  const stores = storesOf(catalogue, { stationery: stationeryOf(config), queued: () => mailSender.noteQueued() })
+  const stores = storesOf(catalogue, office)
   const write = policyWrite(database.dataSource, stores, (revision) => {
-    mailSender.noteCommitted()
+    mail.mailSender.noteCommitted()
     return keeper.noticed(revision)
   })
   const reading = stores(manager)
@@ -128,6 +136,7 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     await account.accountRequestWorker.stop()
     await keeper.stop()
   }
+  const inactivity = inactivityParts({ config, write, reading, log, dataSource: database.dataSource, clock })
   const login = await loginParts({ config, write, manager, log, activity })
   const administration = administrationParts(write, reading, catalogue, manager)
   const account = accountParts({ config, write, manager, log, users: administration.users, ...login })
@@ -140,8 +149,8 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
     ...administration,
     statistics: new PgProjectStatistics(manager),
     imports: new ImportService(write, importRead(database.dataSource)),
-    outbox,
-    mailSender,
+    ...inactivity,
+    ...mail,
     ...login,
     ...account,
     async start() {
@@ -151,13 +160,14 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
       account.accountRequestWorker.start()
     },
     startWork() {
-      mailSender.start()
+      mail.mailSender.start()
       housekeeping.start()
     },
     stop,
     async close() {
       await activity.flush()
-      await mailSender.stop()
+      await inactivity.inactivityRuns.stop()
+      await mail.mailSender.stop()
       await housekeeping.stop()
       await stop()
       await database.close()
@@ -165,24 +175,35 @@ export async function compose(config: Config, log: Logger): Promise<Parts> {
   }
 }
 
-/** How mail leaves here, by what the configuration says. */
-export function mailTransportOf({ mail: { smtp, from }, dataDir }: Config): MailTransport {
-  if (smtp !== undefined) return new SmtpTransport(smtp, from)
-  return new FileTransport(from, (mail, message) => writeEml(join(dataDir, 'mail'), mail, message))
+function keeperOf(config: Config, database: Database, model: ReturnType<typeof loadPolicyModel>, log: Logger) {
+  const source = new PolicySourceStore(database)
+  return new SnapshotKeeper({ source, model, maxStalenessMs: config.maxStalenessMs, log })
 }
 
-/** What mails are written with, by what the configuration says. */
-export function stationeryOf({ mail, registration, publicUrl, host, port }: Config): Stationery {
-  const { confirmationText, welcomeText, replyTo } = registration
+function inactivityParts({ config, write, reading, log, dataSource, clock }: InactivityInputs) {
+  const lock = new PgRunLock(dataSource)
+  const rule = config.inactivity.approval
   return {
-    // Without a public address mails are files for somebody at this machine.
-    baseUrl: publicUrl ?? `http://${host.includes(':') ? `[${host}]` : host}:${port}`,
-    domain:
-      publicUrl === undefined ? domainToASCII(mail.from.address.replace(/^.*@/, '')) : new URL(publicUrl).hostname,
-    confirmationText,
-    welcomeText,
-    replyTo,
+    inactivityPeriods: new PeriodService(write, reading.inactivityPeriods),
+    inactivityExemptions: new ExemptionService(write),
+    inactivityRuns: new RunService({ write, runs: reading.inactivityRuns, lock, rule, clock, log }),
   }
+}
+
+type InactivityInputs = {
+  config: Config
+  write: PolicyWrite<Stores>
+  reading: Stores
+  log: Logger
+  dataSource: DataSource
+  clock: () => string | null
+}
+
+function mailParts(config: Config, dataSource: DataSource, log: Logger) {
+  const outbox = new PgOutbox(dataSource)
+  const mailSender = new MailSender(outbox, mailTransportOf(config), log)
+  const office: MailOffice = { stationery: stationeryOf(config), queued: () => mailSender.noteQueued() }
+  return { outbox, mailSender, office }
 }
 
 /** What administers policy and accounts. */
@@ -250,6 +271,9 @@ const storesOf = (catalogue: ProfileCatalogue, mailOffice: MailOffice) => (manag
   sessions: new PgSessionStore(manager),
   signingKeys: new PgSigningKeyStore(manager),
   imports: new PgImportStore(manager),
+  inactivityPeriods: new PgPeriodStore(manager),
+  inactivityExemptions: new PgExemptionStore(manager),
+  inactivityRuns: new PgRunStore(manager),
   mails: new PgMailStore(manager, mailOffice),
   accounts: new PgAccountStore(manager),
   oneTimeTokens: new PgOneTimeTokenStore(manager),

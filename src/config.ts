@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type TSchema, Type } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Area, Given, VariableSchema } from './config/area.ts'
+import { type InactivityConfig, inactivityArea } from './config/inactivity.ts'
 import { type MailConfig, mailArea } from './config/mail.ts'
 import { type RegistrationConfig, registrationArea } from './config/registration.ts'
 import { type ServiceConfig, serviceArea } from './config/service.ts'
@@ -11,7 +12,7 @@ const MAX_TEXT_BYTES = 64 * 1024
 
 /** Every area, in the order in which its variables are shown. */
 // biome-ignore lint/suspicious/noExplicitAny: each area fits its own variables, which is all that matters here
-const AREAS: readonly Area<any, unknown>[] = [serviceArea, sessionsArea, mailArea, registrationArea]
+const AREAS: readonly Area<any, unknown>[] = [serviceArea, sessionsArea, mailArea, registrationArea, inactivityArea]
 
 /** What the service runs by. Made by {@link loadConfig} only. */
 export type Config = Readonly<
@@ -19,6 +20,7 @@ export type Config = Readonly<
     sessions: Readonly<SessionsConfig>
     mail: Readonly<MailConfig>
     registration: Readonly<RegistrationConfig>
+    inactivity: Readonly<InactivityConfig>
   }
 >
 
@@ -59,6 +61,7 @@ export function loadConfig(env: Environment): Config {
     sessions: Object.freeze(sessionsArea.part(reading.valuesOf(sessionsArea), reading)),
     mail: Object.freeze(mailArea.part(reading.valuesOf(mailArea), reading)),
     registration: Object.freeze(registrationArea.part(reading.valuesOf(registrationArea), reading)),
+    inactivity: Object.freeze(inactivityArea.part(reading.valuesOf(inactivityArea), reading)),
   })
 }
 

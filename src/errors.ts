@@ -30,6 +30,7 @@ export const PROBLEMS = {
   'last-superuser': { status: 409, title: 'The last active superuser stays one' },
   conflict: { status: 409, title: 'Another write came between' },
   'anonymous-user': { status: 409, title: 'The anonymous user cannot be changed like that' },
+  'inactivity-run-state': { status: 409, title: 'The inactivity run is not in a state that allows this' },
   'mail-not-retryable': { status: 409, title: 'Only a mail that failed is tried again' },
   'profile-invalid': { status: 422, title: 'A profile cannot hold this' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },

@@ -27,3 +27,16 @@ export function readInstant(text: string): InstantReading {
   if (instant < FIRST_INSTANT || instant > LAST_INSTANT) return { fault: 'must be within the years 1 to 9999 in UTC' }
   return { instant: new Date(instant) }
 }
+
+/**
+ * Reads an RFC 3339 time to the microsecond, as the database keeps it, and gives it as a text that the database reads;
+ * otherwise as {@link readInstant}.
+ */
+export function readMicroInstant(text: string): { text: string } | { fault: string } {
+  const fraction = RFC_3339.exec(text)?.[7] ?? ''
+  if (/[1-9]/.test(fraction.slice(6))) return { fault: 'must not be finer than a microsecond' }
+  const reading = readInstant(fraction === '' ? text : text.replace(/\.\d+/, `.${fraction.slice(0, 3)}`))
+  if ('fault' in reading) return reading
+  const micros = fraction.slice(3, 6).padEnd(3, '0')
+  return { text: reading.instant.toISOString().replace('Z', `${micros}Z`) }
+}

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mailTransportOf, stationeryOf } from '../compose.ts'
+import { mailTransportOf, stationeryOf } from '../compose-mail.ts'
 import type { Config } from '../config.ts'
 import type { Terminal } from './command-parts.ts'
 

@@ -3,8 +3,10 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import type { Parts } from '../compose.ts'
 import { type Config, loadConfig } from '../config.ts'
 import { packageVersion } from '../http/openapi.ts'
+import { readMicroInstant } from '../instant.ts'
 import { isMailAddress } from '../mail-address.ts'
 import { commandLog, type Terminal, withParts } from './command-parts.ts'
+import { type DeactivateOptions, deactivateInactive } from './deactivate-inactive.ts'
 import { startDemo } from './demo.ts'
 import { faultText } from './fault-text.ts'
 import { importCatmaid } from './import-catmaid.ts'
@@ -64,6 +66,7 @@ function commandLine(surroundings: Surroundings): Command {
   addServerCommands(program, surroundings)
   addDataCommands(program, surroundings)
   addProfileCommands(program, surroundings)
+  addInactivityCommand(program, surroundings)
   addPolicyCommands(program, surroundings)
   return program
 }
@@ -147,6 +150,19 @@ function addProfileCommands(program: Command, { config, terminal, done }: Surrou
     .action(async (options: ProfileResetOptions) => done(await resetProfiles(options, config(), terminal)))
 }
 
+function addInactivityCommand(program: Command, { config, terminal, done }: Surroundings): void {
+  const command = program
+    .command('deactivate-inactive')
+    .description('deactivate the accounts that nobody has used for longer than their inactivity period')
+    .option('--dry-run', 'say which ones, and change nothing')
+    .option('--at <time>', 'with --dry-run: at that instant, like 2026-12-31T00:00:00Z', instantIn)
+    .option('--json', 'print what a program reads')
+    .action(async (options: DeactivateOptions) => {
+      if (options.at !== undefined && options.dryRun !== true) command.error('error: --at needs --dry-run')
+      done(await deactivateInactive(options, config(), terminal))
+    })
+}
+
 function addPolicyCommands(program: Command, { config, terminal, done }: Surroundings): void {
   program
     .command('policy')
@@ -177,6 +193,12 @@ function count(text: string): number {
 function addressIn(text: string): string {
   if (!isMailAddress(text)) throw new InvalidArgumentError('It must be an address like name@example.org.')
   return text
+}
+
+function instantIn(text: string): string {
+  const reading = readMicroInstant(text)
+  if ('fault' in reading) throw new InvalidArgumentError(`It ${reading.fault}.`)
+  return reading.text
 }
 
 function scopesIn(text: string): ServiceKeyScopes {

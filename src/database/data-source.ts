@@ -8,6 +8,7 @@ import { ChangeFeed1763800000002 } from './migrations/0002-change-feed.ts'
 import { CasbinRule1763800000003 } from './migrations/0003-casbin-rule.ts'
 import { Accounts1763800000004 } from './migrations/0004-accounts.ts'
 import { AccountsInPerson1763800000005 } from './migrations/0005-accounts-in-person.ts'
+import { Inactivity1763800000006 } from './migrations/0006-inactivity.ts'
 
 /** Every migration there is, oldest first; one that was released is never changed. */
 const MIGRATIONS = [
@@ -16,6 +17,7 @@ const MIGRATIONS = [
   CasbinRule1763800000003,
   Accounts1763800000004,
   AccountsInPerson1763800000005,
+  Inactivity1763800000006,
 ]
 
 const OLDEST_SERVER = 15

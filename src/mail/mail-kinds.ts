@@ -24,6 +24,18 @@ export type MailContent =
   /** No link, no token. */
   | { kind: 'password-changed'; username: string }
   | { kind: 'api-token-expiring'; username: string; name: string; expiresAt: string }
+  /** `maxInactivity` in words; `message` is the operator's, with line breaks. */
+  | ({ kind: 'inactivity-warning'; dueAt: string } & Inactivity)
+  | ({ kind: 'inactivity-deactivation' } & Inactivity)
+
+/** What mails about inactivity have in common. */
+export type Inactivity = {
+  username: string
+  firstName: string
+  maxInactivity: string
+  message: string | null
+  contacts: readonly MailContact[]
+}
 
 /** The kinds of mails. */
 export type MailKind = MailContent['kind']

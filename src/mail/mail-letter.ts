@@ -1,5 +1,5 @@
 import { filled } from '../placeholders.ts'
-import type { MailContent, MailKind } from './mail-kinds.ts'
+import type { Inactivity, MailContent, MailKind } from './mail-kinds.ts'
 
 /** What the operator says about mails. */
 export type Stationery = {
@@ -106,6 +106,46 @@ const WRITERS: Writers = {
       ],
       { token: inert(name), day: dayOf(expiresAt) },
     ),
+  'inactivity-warning': ({ dueAt, ...about }, stationery) =>
+    letter(
+      stationery,
+      about,
+      'Your account will be deactivated',
+      [
+        'nobody has used the account {{username}} at {{publicUrl}} for a while. Accounts like it are deactivated after {{maxInactivity}} without use: this one after {{day}}.',
+        'To keep it, log in before then.',
+        ...remarks(about),
+      ],
+      { ...remarkValues(about), day: dayOf(dueAt) },
+    ),
+  'inactivity-deactivation': (about, stationery) =>
+    letter(
+      stationery,
+      about,
+      'Your account was deactivated',
+      [
+        'the account {{username}} at {{publicUrl}} was deactivated, since nobody used it for longer than {{maxInactivity}}. Nothing of it is lost.',
+        ...remarks(about),
+      ],
+      remarkValues(about),
+    ),
+}
+
+/** What the operator says about it, and whom to ask. */
+function remarks({ message, contacts }: Inactivity): string[] {
+  return [
+    ...((message ?? '').trim() === '' ? [] : ['{{message}}']),
+    ...(contacts.length === 0 ? [] : ['If you have questions, ask:\n{{contacts}}']),
+  ]
+}
+
+function remarkValues({ maxInactivity, message, contacts }: Inactivity): Record<string, string> {
+  const lines = (message ?? '').trim().split(/\r\n|\r|\n/)
+  return {
+    maxInactivity,
+    message: lines.map(inert).join('\n'),
+    contacts: contacts.map(({ name, email }) => `${inert(name)}${email === '' ? '' : ` (${inert(email)})`}`).join('\n'),
+  }
 }
 
 const WARN = 'If it was not you, tell the people who run the site at once.'

@@ -50,6 +50,19 @@ export class PgMailStore implements MailReader, MailStore {
     queued()
   }
 
+  /**
+   * Cancels what waits for these users of these kinds, and empties it. What is being sent just now is passed over:
+   * waiting for a mail server would hold the transaction.
+   */
+  async cancel(userIds: readonly number[], kinds: readonly NewMail['kind'][]): Promise<void> {
+    await this.#manager.query(
+      `UPDATE mail_outbox SET state = 'cancelled', body = NULL, settled_at = now() WHERE id IN (
+         SELECT id FROM mail_outbox WHERE state = 'queued' AND user_id = ANY ($1) AND kind = ANY ($2)
+         FOR UPDATE SKIP LOCKED)`,
+      [userIds, kinds],
+    )
+  }
+
   async list({ state, recipient }: MailFilter, { limit, descending, after }: MailPage): Promise<MailEntry[]> {
     const rows = await this.#manager.query<Row[]>(
       `SELECT ${COLUMNS} FROM mail_outbox

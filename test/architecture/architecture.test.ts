@@ -84,6 +84,7 @@ const PLANTS: Record<string, [file: string, text: string][]> = {
   'prom-client-stays-in-metrics': [['src/http/planted-prom.ts', "import 'prom-client'"]],
   'ghtml-stays-in-the-templates': [['src/pages/planted-ghtml.ts', "import 'ghtml'"]],
   'only-the-command-line-makes-a-log': [['src/account/planted-pino.ts', "import 'pino'"]],
+  'croner-stays-in-the-schedule': [['src/mail/planted-cron.ts', "import 'croner'"]],
   'nodemailer-stays-in-its-transport': [['src/mail/planted-mail.ts', "import 'nodemailer'"]],
   'commander-stays-in-the-command-line': [['src/http/planted-commander.ts', "import 'commander'"]],
 }

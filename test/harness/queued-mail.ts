@@ -1,4 +1,4 @@
-import { stationeryOf } from '../../src/compose.ts'
+import { stationeryOf } from '../../src/compose-mail.ts'
 import type { NewMail } from '../../src/mail/mail-kinds.ts'
 import { PgMailStore } from '../../src/mail/mail-store.ts'
 import type { TestService } from './service.ts'

@@ -28,6 +28,8 @@ export type TestServiceOptions = {
   /** Changes to the bounds of the HTTP interface. */
   limits?: Parameters<typeof buildApp>[1]
   log?: Logger
+  /** The instant by which inactivity is judged; by default now. */
+  clock?: () => string | null
   /** Run after the schema is there and before policy is first read. */
   prepare?: (query: TestService['query']) => Promise<void>
 }
@@ -47,10 +49,14 @@ export function replicaOf(t: Test, service: TestService, options: TestServiceOpt
 async function startService(
   t: Test,
   databaseUrl: string,
-  { env = {}, limits = {}, log = pino({ level: 'silent' }), prepare }: TestServiceOptions,
+  { env = {}, limits = {}, log = pino({ level: 'silent' }), prepare, clock }: TestServiceOptions,
   knownKeys?: TestService['keys'],
 ): Promise<TestService> {
-  const parts = await compose(loadConfig({ DATABASE_URL: databaseUrl, ...env }), log)
+  const parts = await compose(
+    loadConfig({ DATABASE_URL: databaseUrl, ...env }),
+    log,
+    clock === undefined ? {} : { clock },
+  )
   const query: TestService['query'] = (sql, values) => parts.database.dataSource.query(sql, values)
   await prepare?.(query)
   const keys = knownKeys ?? (await keysFor(parts))
@@ -60,6 +66,7 @@ async function startService(
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(async () => {
     await app.close()
+    await parts.inactivityRuns.stop()
     await parts.mailSender.stop()
     await parts.stop()
     await closeDatabase(t, parts.database)

@@ -138,6 +138,10 @@ const WAYS: Record<Exclude<ProblemCode, InPerson>, () => Promise<Answer>> = {
     await admin('PUT', `/v1/groups/${group}/members/${user}`)
     return admin('POST', '/v1/users', { username: 'creator' })
   },
+  'inactivity-run-state': async () => {
+    const run = await admin('POST', '/v1/inactivity-runs')
+    return admin('POST', `/v1/inactivity-runs/${JSON.parse(run.body).id}/approval`)
+  },
   'mail-not-retryable': async () => {
     await service.query(`INSERT INTO mail_outbox (id, message_id, kind, recipient, subject, state)
       OVERRIDING SYSTEM VALUE VALUES (7, 'x@example.org', 'welcome', 'a@example.org', 'Welcome', 'sent')`)

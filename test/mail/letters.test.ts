@@ -8,6 +8,16 @@ const TOKEN = 'abcDEF-_123'
 const PAGE = 'https://gatehouse.example.org'
 const person = { username: 'alice', firstName: 'Alice' }
 
+const inactivity = {
+  ...person,
+  maxInactivity: '90 days',
+  message: 'Ask {{name}}\nor us.',
+  contacts: [
+    { name: 'Grace <b>', email: 'grace@example.org' },
+    { name: 'Only a name', email: '' },
+  ],
+}
+
 const CONTENTS: { [Kind in MailKind]: Extract<MailContent, { kind: Kind }> } = {
   'email-confirmation': { kind: 'email-confirmation', ...person, token: TOKEN },
   welcome: { kind: 'welcome', ...person },
@@ -24,6 +34,8 @@ const CONTENTS: { [Kind in MailKind]: Extract<MailContent, { kind: Kind }> } = {
     name: 'export {{name}}',
     expiresAt: '2026-12-01T10:30:00.000Z',
   },
+  'inactivity-warning': { kind: 'inactivity-warning', ...inactivity, dueAt: '2026-12-24T06:00:00.000000Z' },
+  'inactivity-deactivation': { kind: 'inactivity-deactivation', ...inactivity },
 }
 /** The links of each kind; those that tell of a change have none, so that nobody learns to click in them. */
 const LINKS: Partial<Record<MailKind, string>> = {
@@ -64,6 +76,11 @@ t.test('every kind of mail arrives with its text, its headers and its link', asy
   const token = box.mails.find(({ subject }) => subject === 'An API token expires soon')
   t.match(token?.text, '"export {{name}}"')
   t.match(token?.text, '2026-12-01 at 10:30 UTC')
+  const remarks = 'Ask {{name}}\nor us.\n\nIf you have questions, ask:\nGrace <b> (grace@example.org)\nOnly a name'
+  const about = box.mails.filter(({ subject }) => subject?.includes('deactivated'))
+  t.equal(about.length, 2)
+  for (const { text } of about) t.match(text, remarks)
+  t.match(about[0]?.text, 'this one after 2026-12-24 at 06:00 UTC.')
 })
 
 t.test('without REGISTRATION_REPLY_TO no mail has a Reply-To', async (t) => {

@@ -1,7 +1,8 @@
 // A service that queues mails and sends them, to be killed: DATABASE_URL, SMTP_URL and so on are in its environment.
 // For each transaction that is committed it prints the number of the mail in it.
 import { pino } from 'pino'
-import { compose, stationeryOf } from '../../src/compose.ts'
+import { compose } from '../../src/compose.ts'
+import { stationeryOf } from '../../src/compose-mail.ts'
 import { loadConfig } from '../../src/config.ts'
 import { PgMailStore } from '../../src/mail/mail-store.ts'
 
