@@ -71,17 +71,33 @@ const REASONS: Record<string, string> = {
   inactivity: 'It was deactivated because nobody had used it for a long time.',
 }
 
-/** Reason, message and contacts, as far as the login tells them; all of it is text that somebody wrote. */
-function inactivityText({ reason, message, contacts }: Readonly<Record<string, unknown>>): Content {
+/** Reason, period, message and contacts, as far as the login tells them; all of it is text that somebody wrote. */
+function inactivityText({ reason, period, message, contacts }: Readonly<Record<string, unknown>>): Content {
   const people = Array.isArray(contacts) ? contacts.filter((contact) => typeof contact === 'object') : []
   return html`<p>The password was right, but nobody can log in to this account.
-${REASONS[String(reason)] ?? 'It was deactivated.'}</p>
+${REASONS[String(reason)] ?? 'It was deactivated.'}${periodText(period)}</p>
 ${typeof message === 'string' && message !== '' ? html`<p>You are told:</p><p class="said">${message}</p>` : ''}
 ${
   people.length === 0
     ? html`<p>Ask the people who run this service to open it again.</p>`
     : html`<h2>Whom to ask</h2><ul>${people.map((person) => html`<li>${contactText(person)}</li>`)}</ul>`
 }`
+}
+
+function periodText(period: unknown): string {
+  const { maxInactivity } = (period ?? {}) as { maxInactivity?: unknown }
+  const words = typeof maxInactivity === 'string' ? durationInWords(maxInactivity) : ''
+  return words === '' ? '' : ` The longest time without use is ${words}.`
+}
+
+const UNITS = { W: 'week', D: 'day', H: 'hour', M: 'minute', S: 'second' } as const
+
+/** An ISO 8601 duration without years and months, as one says it; '' for anything else. */
+function durationInWords(text: string): string {
+  const parts = /^P[\dWDTHMS.]+$/.test(text) ? [...text.matchAll(/([\d.]+)([WDHMS])/g)] : []
+  return parts
+    .map(([, count, unit]) => `${count} ${UNITS[unit as keyof typeof UNITS]}${count === '1' ? '' : 's'}`)
+    .join(' ')
 }
 
 function contactText(contact: Record<string, unknown>): string {
