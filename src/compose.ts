@@ -5,6 +5,7 @@ import { PgAccountRequestStore } from './account/account-request-store.ts'
 import { PgAccountStore } from './account/account-store.ts'
 import { ActivityRecorder } from './account/activity-recorder.ts'
 import { PgActivityStore } from './account/activity-store.ts'
+import { remindOfExpiringTokens } from './account/api-token-reminders.ts'
 import { ApiTokenService } from './account/api-token-service.ts'
 import { PgApiTokenStore } from './account/api-token-store.ts'
 import { GroupService } from './account/group-service.ts'
@@ -23,10 +24,11 @@ import { accountParts } from './compose-accounts.ts'
 import { mailTransportOf, stationeryOf } from './compose-mail.ts'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database/data-source.ts'
-import { Housekeeping } from './database/housekeeping.ts'
+import { removeStale } from './database/housekeeping.ts'
 import { policyWrite } from './database/transaction.ts'
 import { loadPolicyModel } from './decision/policy-model.ts'
 import { SnapshotKeeper } from './decision/snapshot-keeper.ts'
+import { Hourly } from './hourly.ts'
 import { jwts } from './http/jwt.ts'
 import { ImportService } from './import/import-service.ts'
 import { importRead, PgImportStore } from './import/import-store.ts'
@@ -90,6 +92,7 @@ export type Parts = {
   outbox: PgOutbox
   /** Not started: a server starts it once the schema is up to date; what commands queue, a server sends. */
   mailSender: MailSender
+  hourly: Hourly
   passwords: PasswordHashing
   /** The one way to try a password of an account. */
   passwordAttempts: PasswordAttempts
@@ -124,12 +127,12 @@ export async function compose(config: Config, log: Logger, { clock = NOW }: Cloc
   const { manager } = database.dataSource
   const activity = new ActivityRecorder(new PgActivityStore(manager), log)
   const { office, ...mail } = mailParts(config, database.dataSource, log)
-  const housekeeping = new Housekeeping(database.dataSource, log)
   const stores = storesOf(catalogue, office)
   const write = policyWrite(database.dataSource, stores, (revision) => {
     mail.mailSender.noteCommitted()
     return keeper.noticed(revision)
   })
+  const hourly = hourlyWork(write, database, log)
   const reading = stores(manager)
   const stop = async () => {
     login.signingKeys.stop()
@@ -147,10 +150,10 @@ export async function compose(config: Config, log: Logger, { clock = NOW }: Cloc
     keeper,
     activity,
     ...administration,
-    statistics: new PgProjectStatistics(manager),
     imports: new ImportService(write, importRead(database.dataSource)),
     ...inactivity,
     ...mail,
+    hourly,
     ...login,
     ...account,
     async start() {
@@ -161,14 +164,14 @@ export async function compose(config: Config, log: Logger, { clock = NOW }: Cloc
     },
     startWork() {
       mail.mailSender.start()
-      housekeeping.start()
+      hourly.start()
     },
     stop,
     async close() {
       await activity.flush()
       await inactivity.inactivityRuns.stop()
       await mail.mailSender.stop()
-      await housekeeping.stop()
+      await hourly.stop()
       await stop()
       await database.close()
     },
@@ -206,6 +209,15 @@ function mailParts(config: Config, dataSource: DataSource, log: Logger) {
   return { outbox, mailSender, office }
 }
 
+const hourlyWork = (write: PolicyWrite<Stores>, { dataSource }: Database, log: Logger) =>
+  new Hourly(
+    [
+      { what: 'removed what is stale', run: () => removeStale(dataSource) },
+      { what: 'reminded owners of API tokens that end soon', run: () => remindOfExpiringTokens(write) },
+    ],
+    log,
+  )
+
 /** What administers policy and accounts. */
 const administrationParts = (
   write: PolicyWrite<Stores>,
@@ -222,6 +234,7 @@ const administrationParts = (
   serviceKeys: new ServiceKeyService(write, reading.serviceKeys),
   apiTokens: new ApiTokenService(write, reading.apiTokens),
   mails: new MailService(write, reading.mails),
+  statistics: new PgProjectStatistics(manager),
 })
 
 type Foundations = {

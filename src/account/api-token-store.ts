@@ -1,4 +1,5 @@
 import type { EntityManager } from 'typeorm'
+import type { ExpiringToken, ExpiringTokens } from './api-token-reminders.ts'
 import type { ApiToken } from './api-token-schemas.ts'
 import type { ApiTokenPage, ApiTokenReader, ApiTokenStore, TokenFields } from './api-token-service.ts'
 
@@ -14,7 +15,7 @@ const COLUMNS = `id, user_id AS "userId", name, scopes, token_start AS "tokenSta
 const IN_FORCE = `(expires_at IS NULL OR expires_at > clock_timestamp())`
 
 /** API tokens in PostgreSQL. */
-export class PgApiTokenStore implements ApiTokenReader, ApiTokenStore {
+export class PgApiTokenStore implements ApiTokenReader, ApiTokenStore, ExpiringTokens {
   readonly #manager: EntityManager
 
   constructor(manager: EntityManager) {
@@ -73,7 +74,23 @@ export class PgApiTokenStore implements ApiTokenReader, ApiTokenStore {
   }
 
   async expire(tokenId: number, at: Date): Promise<void> {
-    await this.#manager.query('UPDATE api_tokens SET expires_at = least(expires_at, $2) WHERE id = $1', [tokenId, at])
+    await this.#manager.query(
+      'UPDATE api_tokens SET expires_at = least(expires_at, $2), reminded_at = now() WHERE id = $1',
+      [tokenId, at],
+    )
+  }
+
+  takeExpiring(within: string, most: number): Promise<ExpiringToken[]> {
+    return this.#manager.query<ExpiringToken[]>(
+      `WITH taken AS (UPDATE api_tokens SET reminded_at = now() WHERE id IN (
+         SELECT t.id FROM api_tokens t JOIN users u ON u.id = t.user_id
+         WHERE t.expires_at BETWEEN now() AND now() + $1::interval AND t.reminded_at IS NULL
+           AND t.expires_at - t.created_at > 2 * $1::interval AND u.is_active AND u.email <> ''
+         ORDER BY t.id LIMIT $2 FOR UPDATE OF t SKIP LOCKED) RETURNING user_id, name, expires_at)
+       SELECT user_id AS "userId", username, email, name, expires_at AS "expiresAt"
+       FROM taken JOIN users ON users.id = user_id`,
+      [within, most],
+    )
   }
 
   async remove(tokenId: number): Promise<void> {

@@ -1,7 +1,5 @@
-import type { Logger } from 'pino'
 import type { DataSource } from 'typeorm'
 
-const EVERY_MS = 3_600_000
 /** Few enough that no lock is held for long; what is left over goes in the next statement. */
 const ROWS_A_STATEMENT = 5_000
 
@@ -34,48 +32,17 @@ function remove(table: string, key: string, condition: string): string {
     RETURNING 1) SELECT count(*) FROM old`
 }
 
-/** Removes what is stale once an hour, on every replica; two at once only find less to do. */
-export class Housekeeping {
-  readonly #dataSource: DataSource
-  readonly #log: Pick<Logger, 'info' | 'warn'>
-  #timer: NodeJS.Timeout | undefined
-  #running: Promise<unknown> = Promise.resolve()
+/** Removes all that is stale now, and tells how many rows of each kind. @throws what the database throws */
+export async function removeStale(dataSource: DataSource): Promise<Record<string, number>> {
+  const removed: Record<string, number> = {}
+  for (const [kind, sql] of Object.entries(STALE)) removed[kind] = await removeAll(dataSource, sql)
+  return removed
+}
 
-  constructor(dataSource: DataSource, log: Pick<Logger, 'info' | 'warn'>) {
-    this.#dataSource = dataSource
-    this.#log = log
-  }
-
-  /** Begins an hour from now: a start has enough to do. */
-  start(): void {
-    this.#timer = setInterval(() => {
-      this.#running = this.removeStale().then(
-        (removed) => this.#log.info({ removed }, 'removed what is stale'),
-        (cause: unknown) => this.#log.warn({ err: cause }, 'what is stale stays until the next hour'),
-      )
-    }, EVERY_MS)
-    this.#timer.unref()
-  }
-
-  /** Waits for what is being removed. */
-  async stop(): Promise<void> {
-    clearInterval(this.#timer)
-    await this.#running
-  }
-
-  /** Removes all that is stale now, and tells how many rows of each kind. @throws what the database throws */
-  async removeStale(): Promise<Record<string, number>> {
-    const removed: Record<string, number> = {}
-    for (const [kind, sql] of Object.entries(STALE)) removed[kind] = await this.#removeAll(sql)
-    return removed
-  }
-
-  async #removeAll(sql: string): Promise<number> {
-    let all = 0
-    for (;;) {
-      const [{ count }] = (await this.#dataSource.query(sql, [ROWS_A_STATEMENT])) as [{ count: number }]
-      all += count
-      if (count < ROWS_A_STATEMENT) return all
-    }
+async function removeAll(dataSource: DataSource, sql: string): Promise<number> {
+  for (let all = 0; ; ) {
+    const [{ count }] = (await dataSource.query(sql, [ROWS_A_STATEMENT])) as [{ count: number }]
+    all += count
+    if (count < ROWS_A_STATEMENT) return all
   }
 }

@@ -1,9 +1,7 @@
 import t from 'tap'
-import { Housekeeping } from '../../src/database/housekeeping.ts'
+import { removeStale } from '../../src/database/housekeeping.ts'
 import { PolicySourceStore } from '../../src/policy/policy-source-store.ts'
 import { testDatabase } from '../harness/database.ts'
-
-const deaf = { info: () => undefined, warn: () => undefined }
 
 t.test('what nobody asks for any more goes, and what counts stays', async (t) => {
   const { dataSource, query } = await testDatabase(t)
@@ -24,7 +22,7 @@ t.test('what nobody asks for any more goes, and what counts stays', async (t) =>
       SELECT n::text, 'welcome', 'a@example.org', 'x', state, now() - interval '91 days', 'x'
       FROM generate_series(1, 3) n, unnest(ARRAY['sent', 'cancelled', 'failed']) WITH ORDINALITY AS s(state, place)
       WHERE n = place`)
-  const removed = await new Housekeeping(dataSource, deaf).removeStale()
+  const removed = await removeStale(dataSource)
   t.match(removed, { sessions: 1, 'refresh tokens': 3, 'one-time tokens': 4, throttles: 4, mails: 2 })
   t.match(await query('SELECT state FROM mail_outbox'), [{ state: 'failed' }])
   t.match(await query('SELECT count(*) FROM ended_sessions'), [{ count: 1 }])
@@ -40,7 +38,7 @@ t.test('a replica that was away for longer than the feed is kept is told to read
     revision - 2,
   ])
   t.equal((await source.changesSince(revision - 4, 100))?.length, 4)
-  const { 'change sets': sets } = await new Housekeeping(dataSource, deaf).removeStale()
+  const { 'change sets': sets } = await removeStale(dataSource)
   t.equal(sets, 2)
   t.equal(await source.changesSince(revision - 4, 100), null, 'the log no longer reaches back')
   t.equal(await source.changesSince(revision - 3, 100), null)

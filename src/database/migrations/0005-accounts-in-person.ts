@@ -154,8 +154,10 @@ const API_TOKENS = `
     ADD token_start text NOT NULL DEFAULT '',
     ADD token_end text NOT NULL DEFAULT '',
     ADD expires_at timestamptz,
+    ADD reminded_at timestamptz,
     ADD last_used_at timestamptz;
   ALTER TABLE api_tokens ALTER scopes DROP DEFAULT;
+  COMMENT ON COLUMN api_tokens.reminded_at IS 'when its end was announced, or somebody brought it about; NULL: not yet';
   COMMENT ON COLUMN api_tokens.token_start IS 'first characters of the token, to recognise it by; empty where imported';
 `
 
