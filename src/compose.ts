@@ -21,6 +21,7 @@ import { PgProfileStore } from './account/profile-store.ts'
 import { UserService } from './account/user-service.ts'
 import { PgUserStore } from './account/user-store.ts'
 import { accountParts } from './compose-accounts.ts'
+import { inactivityParts } from './compose-inactivity.ts'
 import { mailTransportOf, stationeryOf } from './compose-mail.ts'
 import type { Config } from './config.ts'
 import { type Database, openDatabase } from './database/data-source.ts'
@@ -32,12 +33,9 @@ import { Hourly } from './hourly.ts'
 import { jwts } from './http/jwt.ts'
 import { ImportService } from './import/import-service.ts'
 import { importRead, PgImportStore } from './import/import-store.ts'
-import { ExemptionService } from './inactivity/exemption-service.ts'
 import { PgExemptionStore } from './inactivity/exemption-store.ts'
-import { PeriodService } from './inactivity/period-service.ts'
+import { PgInactivityDetails } from './inactivity/inactivity-details-store.ts'
 import { PgPeriodStore } from './inactivity/period-store.ts'
-import { PgRunLock } from './inactivity/run-lock-store.ts'
-import { RunService } from './inactivity/run-service.ts'
 import { PgRunStore } from './inactivity/run-store.ts'
 import { PgOutbox } from './mail/mail-outbox-store.ts'
 import { MailSender } from './mail/mail-sender.ts'
@@ -55,7 +53,7 @@ import { ProjectService } from './policy/project-service.ts'
 import { PgProjectStatistics } from './policy/project-statistics-store.ts'
 import { PgProjectStore } from './policy/project-store.ts'
 import { AccessTokens } from './session/access-token.ts'
-import { LoginService, plainInactivity } from './session/login-service.ts'
+import { LoginService } from './session/login-service.ts'
 import { PgLoginStore } from './session/login-store.ts'
 import { PasswordAttempts } from './session/password-attempts.ts'
 import { ServiceKeyService } from './session/service-key-service.ts'
@@ -85,9 +83,6 @@ export type Parts = {
   statistics: PgProjectStatistics
   activity: ActivityRecorder
   imports: ImportService
-  inactivityPeriods: PeriodService
-  inactivityExemptions: ExemptionService
-  inactivityRuns: RunService
   mails: MailService
   outbox: PgOutbox
   /** Not started: a server starts it once the schema is up to date; what commands queue, a server sends. */
@@ -107,7 +102,8 @@ export type Parts = {
   /** Ends what `start` began; the database stays open. */
   stop(): Promise<void>
   close(): Promise<void>
-} & ReturnType<typeof accountParts>
+} & ReturnType<typeof inactivityParts> &
+  ReturnType<typeof accountParts>
 
 /** The instant by which inactivity is judged, in the words of the database; null, and the default: now, by its clock. */
 export type Clock = { clock?: () => string | null }
@@ -143,12 +139,9 @@ export async function compose(config: Config, log: Logger, { clock = NOW }: Cloc
   const login = await loginParts({ config, write, manager, log, activity })
   const administration = administrationParts(write, reading, catalogue, manager)
   const account = accountParts({ config, write, manager, log, users: administration.users, ...login })
+  const basis = { config, log, database, keeper, activity }
   return {
-    config,
-    log,
-    database,
-    keeper,
-    activity,
+    ...basis,
     ...administration,
     imports: new ImportService(write, importRead(database.dataSource)),
     ...inactivity,
@@ -165,11 +158,12 @@ export async function compose(config: Config, log: Logger, { clock = NOW }: Cloc
     startWork() {
       mail.mailSender.start()
       hourly.start()
+      inactivity.inactivitySchedule.start()
     },
     stop,
     async close() {
       await activity.flush()
-      await inactivity.inactivityRuns.stop()
+      await inactivity.stopInactivity()
       await mail.mailSender.stop()
       await hourly.stop()
       await stop()
@@ -181,25 +175,6 @@ export async function compose(config: Config, log: Logger, { clock = NOW }: Cloc
 function keeperOf(config: Config, database: Database, model: ReturnType<typeof loadPolicyModel>, log: Logger) {
   const source = new PolicySourceStore(database)
   return new SnapshotKeeper({ source, model, maxStalenessMs: config.maxStalenessMs, log })
-}
-
-function inactivityParts({ config, write, reading, log, dataSource, clock }: InactivityInputs) {
-  const lock = new PgRunLock(dataSource)
-  const rule = config.inactivity.approval
-  return {
-    inactivityPeriods: new PeriodService(write, reading.inactivityPeriods),
-    inactivityExemptions: new ExemptionService(write),
-    inactivityRuns: new RunService({ write, runs: reading.inactivityRuns, lock, rule, clock, log }),
-  }
-}
-
-type InactivityInputs = {
-  config: Config
-  write: PolicyWrite<Stores>
-  reading: Stores
-  log: Logger
-  dataSource: DataSource
-  clock: () => string | null
 }
 
 function mailParts(config: Config, dataSource: DataSource, log: Logger) {
@@ -256,7 +231,14 @@ async function loginParts({ config, write, manager, log, activity }: Foundations
   )
   const signingKeys = new SigningKeyService(write, new PgSigningKeyStore(manager), log)
   const tokens = new SessionTokens(accessTokens, signingKeys)
-  const logins = new LoginService({ write, accounts, attempts: passwordAttempts, tokens, inactivity: plainInactivity })
+  const details = new PgInactivityDetails(manager)
+  const logins = new LoginService({
+    write,
+    accounts,
+    attempts: passwordAttempts,
+    tokens,
+    inactivity: (account) => details.of(account),
+  })
   const sessions = new SessionService({
     write,
     sessions: new PgSessionStore(manager),

@@ -147,6 +147,10 @@ t.test('the table of variables has a description for each, and the default where
       'REGISTRATION_TERMS_VERSION',
       'NEW_USER_GROUPS',
       'NEW_USER_CREATE_GROUP',
+      'INACTIVITY_SCHEDULE',
+      'INACTIVITY_TIME_ZONE',
+      'INACTIVITY_APPROVAL_PERCENT',
+      'INACTIVITY_APPROVAL_MINIMUM',
     ],
   )
   for (const { name, description } of variables) t.ok(description.length > 10, name)
@@ -308,4 +312,14 @@ t.test('trusted proxies are addresses and ranges, and nobody is trusted by defau
   ]) {
     t.throws(() => loadConfig({ TRUSTED_PROXIES: wrong }), /TRUSTED_PROXIES must be IP addresses/, wrong)
   }
+})
+
+t.test('the schedule of runs is a cron pattern of five fields in a time zone that there is', async (t) => {
+  const { inactivity } = loadConfig({ INACTIVITY_SCHEDULE: '0 3 * * *', INACTIVITY_TIME_ZONE: 'Europe/Berlin' })
+  t.same(inactivity, { schedule: '0 3 * * *', timeZone: 'Europe/Berlin', approval: { sharePercent: 20, minimum: 10 } })
+  t.equal(loadConfig({}).inactivity.schedule, undefined)
+  for (const pattern of ['nightly', '* * * *', '0 0 0 * * *', '61 * * * *', '0 0 31 2 *']) {
+    t.equal(faultsOf({ INACTIVITY_SCHEDULE: pattern }).length, 1, pattern)
+  }
+  t.equal(faultsOf({ INACTIVITY_TIME_ZONE: 'Mars/Olympus' }).length, 1)
 })

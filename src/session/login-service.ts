@@ -27,13 +27,6 @@ type Stores = { logins: LoginStore; sessions: SessionOpening }
 /** Tells the owner of an inactive account, who gave the right password, what there is to know. */
 export type InactivityDetails = (account: LoginAccount) => Promise<Record<string, unknown>>
 
-/** Why, since when and what was said about it: what the account itself knows. */
-export const plainInactivity: InactivityDetails = async (account) => ({
-  reason: account.deactivationReason,
-  deactivatedAt: account.deactivatedAt,
-  message: account.deactivationMessage,
-})
-
 type Parts = {
   write: PolicyWrite<Stores>
   accounts: AccountFinder
