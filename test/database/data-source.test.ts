@@ -12,7 +12,14 @@ import {
 } from '../../src/database/data-source.ts'
 import { cloneDatabase, silentLog, testDatabase } from '../harness/database.ts'
 
-const NAMES = ['Policy1763800000001', 'ChangeFeed1763800000002', 'CasbinRule1763800000003', 'Accounts1763800000004']
+const NAMES = [
+  'Policy1763800000001',
+  'ChangeFeed1763800000002',
+  'CasbinRule1763800000003',
+  'Accounts1763800000004',
+  'AccountsInPerson1763800000005',
+  'Inactivity1763800000006',
+]
 
 async function emptyDatabases(t: Test, count: number): Promise<Database[]> {
   const clone = await cloneDatabase({ empty: true })
