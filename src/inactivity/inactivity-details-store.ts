@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm'
+import { durationText } from '../duration.ts'
 import type { MailContact } from '../mail/mail-kinds.ts'
 import { exactTime, intervalParts } from './due-statements.ts'
-import { durationText } from './period-duration.ts'
 import { type IntervalRow, intervalOf } from './period-store.ts'
 import { contactsOf } from './run-store.ts'
 

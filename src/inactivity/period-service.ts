@@ -1,9 +1,9 @@
+import { type Interval, lengthOf, readDuration } from '../duration.ts'
 import { DomainError, type FieldFault } from '../errors.ts'
 import { readMicroInstant } from '../instant.ts'
 import type { PageRequest } from '../page.ts'
 import type { Committed, PolicyWrite, WriteContext } from '../policy/policy-write.ts'
 import { isKeepable } from '../text.ts'
-import { type Interval, lengthOf, readDuration } from './period-duration.ts'
 import type {
   CANDIDATE_SORTS,
   Candidate,

@@ -1,6 +1,6 @@
 import type { EntityManager } from 'typeorm'
+import { durationText, type Interval } from '../duration.ts'
 import { exactTime, intervalParts, subjects } from './due-statements.ts'
-import { durationText, type Interval } from './period-duration.ts'
 import type { Candidate, Period, PeriodFilter } from './period-schemas.ts'
 import type { CandidatePage, PeriodFields, PeriodPage, PeriodReader, PeriodStore, Preview } from './period-service.ts'
 

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm'
+import { durationText, durationWords } from '../duration.ts'
 import type { MailContact, NewMail } from '../mail/mail-kinds.ts'
 import { exactTime, intervalParts, subjects } from './due-statements.ts'
-import { durationText, durationWords } from './period-duration.ts'
 import { type IntervalRow, intervalOf } from './period-store.ts'
 import type { Run, RunAccount } from './run-schemas.ts'
 import type { ApprovalRule, Deactivated, DueAccount, Outlook, RunPage, RunReader, RunStore } from './run-service.ts'

@@ -1,3 +1,4 @@
+import { durationWords, readDuration } from '../duration.ts'
 import { type DomainError, PROBLEMS } from '../errors.ts'
 import { type Content, html } from './html.ts'
 import type { Frame, Page } from './page-layout.ts'
@@ -90,14 +91,10 @@ function periodText(period: unknown): string {
   return words === '' ? '' : ` The longest time without use is ${words}.`
 }
 
-const UNITS = { W: 'week', D: 'day', H: 'hour', M: 'minute', S: 'second' } as const
-
-/** An ISO 8601 duration without years and months, as one says it; '' for anything else. */
+/** As one says it, in the words of the mails; '' for anything that is no length of time. */
 function durationInWords(text: string): string {
-  const parts = /^P[\dWDTHMS.]+$/.test(text) ? [...text.matchAll(/([\d.]+)([WDHMS])/g)] : []
-  return parts
-    .map(([, count, unit]) => `${count} ${UNITS[unit as keyof typeof UNITS]}${count === '1' ? '' : 's'}`)
-    .join(' ')
+  const reading = readDuration(text)
+  return 'interval' in reading ? durationWords(reading.interval) : ''
 }
 
 function contactText(contact: Record<string, unknown>): string {

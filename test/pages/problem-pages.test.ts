@@ -33,8 +33,8 @@ t.test('lengths of time are said in words', (t) => {
   const said = (maxInactivity: unknown) =>
     /without use is (.*?)\.</.exec(inactive({ reason: 'inactivity', period: { maxInactivity } }).text)?.[1]
   t.equal(said('P1D'), '1 day')
-  t.equal(said('P2WT1H30M'), '2 weeks 1 hour 30 minutes')
-  t.equal(said('PT15832800.25S'), '15832800.25 seconds')
+  t.equal(said('P2WT1H30M'), '14 days and 1 hour')
+  t.equal(said('PT15832800.25S'), '183 days and 6 hours', 'the default of CATMAID')
   for (const none of ['<b>1D', null, 90, undefined]) t.equal(said(none), undefined, String(none))
   t.end()
 })

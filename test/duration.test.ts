@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { durationText, durationWords, lengthOf, readDuration } from '../../src/inactivity/period-duration.ts'
+import { durationText, durationWords, lengthOf, readDuration } from '../src/duration.ts'
 
 const DAY = 86_400_000_000n
 
