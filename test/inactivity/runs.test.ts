@@ -23,10 +23,14 @@ async function ended({ expect }: Administration, id: number): Promise<Run> {
   }
 }
 
-/** Starts a run and waits for its end. */
-async function carriedOut(admin: Administration): Promise<Run> {
-  const { id } = await admin.expect(202, 'POST', '/v1/inactivity-runs')
-  return ended(admin, id)
+/** Starts a run, or lets one go on, and waits for its end. The one before shows its end a moment before it lets go. */
+async function carriedOut(admin: Administration, path = '/v1/inactivity-runs'): Promise<Run> {
+  for (;;) {
+    const { status, body } = await admin.call('POST', path)
+    if (status === 202) return ended(admin, body.id)
+    if (!/another inactivity run goes on/.test(body.detail)) throw new Error(`POST ${path}: ${JSON.stringify(body)}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 async function bench(t: Test, size = { active: 20, due: 3 }, options: TestServiceOptions = {}) {
@@ -51,8 +55,7 @@ t.test(
       t.equal(run.state, many ? 'needs-approval' : 'done', `${name}: ${due.length} of ${run.activeAccounts}`)
       if (many) {
         t.same(await deactivated(service.query), [])
-        await admin.expect(202, 'POST', `/v1/inactivity-runs/${run.id}/approval`)
-        run = await ended(admin, run.id)
+        run = await carriedOut(admin, `/v1/inactivity-runs/${run.id}/approval`)
       }
       t.match(run, { state: 'done', due: due.length, deactivated: due.length, left: 0 })
       t.same(await deactivated(service.query), due)
