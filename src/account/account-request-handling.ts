@@ -59,7 +59,7 @@ export class AccountRequestHandling {
         if (missing.length > 0) {
           this.#log.warn(
             { groups: missing },
-            'NEW_USER_GROUPS names groups that are not there; a new user went without',
+            'NEW_USER_GROUPS names groups that are not there, or are named like a user; a new user went without',
           )
         }
       }
@@ -90,7 +90,8 @@ export class AccountRequestHandling {
     const missing: string[] = []
     for (const name of newUserGroups) {
       const group = await names.groupNamed(name)
-      if (group === null) missing.push(name)
+      // Members of a group that is named like a login could edit what that user made (D9).
+      if (group === null || (await names.isLogin(name))) missing.push(name)
       else {
         await groups.addMembership({ groupId: group.id, userId, projectId: null })
         joined.push(group.id)

@@ -68,6 +68,14 @@ export class AccountRequestService<Handled extends Stores> {
     throw new DomainError('too-many-attempts', detail, { retryAfterSeconds: OF_NETWORK.windowMs / 1000 })
   }
 
+  /** Counts a mail to an address that is not the owner's yet; false when it has had as many as may be. */
+  async admitAddress(what: string, address: string): Promise<boolean> {
+    const { value } = await this.#write(SOMEBODY, ({ accountRequests }) =>
+      accountRequests.admit(`mail-${what}`, addressKey(address), OF_ADDRESS),
+    )
+    return value
+  }
+
   /** Puts a request on the list; one too many about the same address is dropped, and nobody is told. */
   async submit(request: AccountRequest, requestId: string | null): Promise<void> {
     await this.#write({ ...SOMEBODY, requestId }, async ({ accountRequests }) => {

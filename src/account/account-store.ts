@@ -49,9 +49,10 @@ export class PgAccountStore implements AccountStore {
 
   /** Whether some user, deleted ones too, has this login in any spelling. */
   async isLoginInAnySpelling(username: string): Promise<boolean> {
-    const found = await this.#manager.query<object[]>('SELECT FROM users WHERE lower(username) = lower($1) LIMIT 1', [
-      username,
-    ])
+    const found = await this.#manager.query<object[]>(
+      `SELECT FROM users WHERE lower(username COLLATE "default") = lower($1) LIMIT 1`,
+      [username],
+    )
     return found.length > 0
   }
 
@@ -146,6 +147,8 @@ export class PgAccountStore implements AccountStore {
        FOR UPDATE OF g`,
       [id],
     )
+    // A mail on its way is held until the mail server has answered, and names wait for this transaction.
+    await this.#manager.query(`SET LOCAL lock_timeout = '1s'`)
     if (group !== undefined) await this.#manager.query('DELETE FROM groups WHERE id = $1', [group.id])
     await this.#manager.query(
       `UPDATE mail_outbox SET state = CASE WHEN state IN ('queued', 'failed') THEN 'cancelled' ELSE state END,

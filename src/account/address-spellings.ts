@@ -1,4 +1,5 @@
 import { domainToASCII, domainToUnicode } from 'node:url'
+import { foldedSpelling } from '../spelling.ts'
 
 /**
  * The spellings that count as one address, beside upper and lower case, which are alike in all of it: the domain in
@@ -16,5 +17,5 @@ export function addressSpellings(address: string): string[] {
 export function addressKey(address: string): string {
   const at = address.lastIndexOf('@')
   const ascii = domainToASCII(address.slice(at + 1))
-  return (ascii === '' ? address : address.slice(0, at + 1) + ascii).toLowerCase()
+  return foldedSpelling(ascii === '' ? address : address.slice(0, at + 1) + ascii)
 }

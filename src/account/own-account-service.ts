@@ -34,7 +34,7 @@ export type OwnAccountParts = {
   users: UsersOfOwner
   own: OwnAccountReader
   proof: PasswordProof
-  requests: Pick<AccountRequests, 'admit'>
+  requests: Pick<AccountRequests, 'admit' | 'admitAddress'>
   write: PolicyWrite<AccountStores>
   reading: { accounts: AccountReader; oneTimeTokens: OneTimeTokenReader }
 }
@@ -76,6 +76,8 @@ export class OwnAccountService {
     if (owner === null) throw new DomainError('not-found', 'the account is gone')
     await proof.confirm(id, password, network)
     await requests.admit(network)
+    // Over the limit the answer is the same: the new address is somebody's whom nobody has asked yet.
+    if (!(await requests.admitAddress('email-change', newEmail))) return
     await write(context, async ({ accounts, mails, oneTimeTokens }, audit) => {
       const account = await accounts.hold(id)
       if (!account?.isActive || account.passwordHash !== owner.passwordHash) {

@@ -33,6 +33,8 @@ export type RegistrationRules = {
 export interface AccountRequests {
   /** Counts a request for mail against its network. @throws DomainError `too-many-attempts` */
   admit(network: string): Promise<void>
+  /** Counts a mail to an address; false when it has had as many as may be, and gets no more for now. */
+  admitAddress(what: string, address: string): Promise<boolean>
   submit(request: AccountRequest, requestId: string | null): Promise<void>
 }
 
@@ -139,12 +141,16 @@ export class RegistrationService {
     const context = { caller: 'service', requestId: null, inPerson: null }
     const ids = await this.#parts.reading.accounts.unconfirmedFor(UNCONFIRMED_KEPT_MS)
     for (const id of ids) {
-      await this.#parts.write(context, async ({ accounts, names }, audit) => {
+      const done = this.#parts.write(context, async ({ accounts, names }, audit) => {
         await names.lock()
         const account = await accounts.hold(id)
         if (account === null || !account.isUnconfirmed) return
         const removed = await accounts.removeUnconfirmed(id)
         audit({ action: 'user.expire', target: `user:${id}`, before: { username: account.username, ...removed } })
+      })
+      await done.catch((error: unknown) => {
+        // A mail to it is being sent just now: the next sweep finds it again.
+        if (!(error instanceof DomainError && error.code === 'conflict')) throw error
       })
     }
   }
@@ -217,6 +223,9 @@ export function refuseNoAddress(email: string, pointer: string): void {
   throw new DomainError('invalid-request', 'the address was refused', { faults: [{ pointer, detail }] })
 }
 
+/** Mails to addresses that nobody has confirmed greet by name: a name must not be an advertisement. */
+const LIKE_A_LINK = /:\/\/|www\./i
+
 function refuseBadFields({ username, email, firstName, lastName }: NewRegistration): void {
   const fields = { username, firstName, lastName }
   refuseBadNames(
@@ -229,6 +238,11 @@ function refuseBadFields({ username, email, firstName, lastName }: NewRegistrati
       }),
     ),
   )
+  for (const [name, value] of Object.entries({ firstName, lastName })) {
+    if (!LIKE_A_LINK.test(value)) continue
+    const detail = 'looks like the address of a page, which no name does'
+    throw new DomainError('invalid-request', 'a name was refused', { faults: [{ pointer: `/${name}`, detail }] })
+  }
   if (username.includes('@')) {
     const detail = 'holds an @, so it could be taken for the address of somebody'
     throw new DomainError('invalid-request', 'a name was refused', { faults: [{ pointer: '/username', detail }] })

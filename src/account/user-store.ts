@@ -76,7 +76,8 @@ const REMOVE_BELONGINGS = `
        "session" AS (UPDATE sessions SET device_name = '', network = '' WHERE user_id = $1),
        mail AS (UPDATE mail_outbox SET state = CASE WHEN state IN ('queued', 'failed') THEN 'cancelled' ELSE state END,
            settled_at = coalesce(settled_at, now()), body = NULL, subject = '', recipient = '', reply_to = NULL
-         WHERE user_id = $1)
+         -- A mail on its way is held until the mail server has answered: nobody waits for that.
+         WHERE id IN (SELECT id FROM mail_outbox WHERE user_id = $1 FOR UPDATE SKIP LOCKED))
   SELECT (SELECT coalesce(jsonb_agg(jsonb_build_object('groupId', group_id, 'projectId', project_id) ORDER BY id), '[]')
           FROM membership) AS memberships,
          (SELECT coalesce(jsonb_agg(jsonb_build_object('projectId', project_id, 'permission', permission,

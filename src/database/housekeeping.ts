@@ -24,7 +24,8 @@ const STALE: Record<string, string> = {
     'key',
     `last_at < now() - interval '2 days' AND (count <= 10 OR last_at < now() - interval '31 days')`,
   ),
-  mails: remove('mail_outbox', 'id', `state IN ('sent', 'cancelled') AND settled_at < now() - interval '90 days'`),
+  'requests about accounts': remove('account_requests', 'id', `requested_at < now() - interval '1 day'`),
+  mails: remove('mail_outbox', 'id', `state <> 'queued' AND settled_at < now() - interval '90 days'`),
 }
 
 function remove(table: string, key: string, condition: string): string {

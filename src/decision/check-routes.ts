@@ -1,11 +1,12 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { DomainError } from '../errors.ts'
-import type { Caller } from '../http/authenticate.ts'
+import { type Caller, isSiteAdministrator } from '../http/authenticate.ts'
 import { CHECKS_BODY_LIMIT } from '../http/limits.ts'
 import { viaOfOwnQuestion } from '../http/own-question.ts'
 import { CheckAnswer, CheckBody, CheckQuery, ChecksAnswer, ChecksBody, MAX_OBJECTS_IN_BATCH } from './check-schemas.ts'
 import { type CheckRequest, decide, userOf } from './decide.ts'
 import { explain } from './explain.ts'
+import { toldToOneself } from './own-explanation.ts'
 import type { ReasonCode } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
 import type { SnapshotKeeper } from './snapshot-keeper.ts'
@@ -36,7 +37,7 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
         if (query.explain === true) {
           const explanation = explain(snapshot, body, now())
           decided(explanation.reason.code)
-          return explanation
+          return caller.user === null || isSiteAdministrator(caller) ? explanation : toldToOneself(explanation)
         }
         const { allowed, reason } = decide(snapshot, body, now())
         decided(reason)

@@ -18,12 +18,17 @@ export const exactTime = (column: string) => `to_char(${column} AT TIME ZONE 'UT
  */
 export const subjects = (periods: string, users: string) => `
   WITH clock AS (SELECT coalesce($1::timestamptz, now()) AS at),
+  -- A union, not a condition with OR, so that looking at one user does not read all memberships.
+  looked_at AS (
+    SELECT id FROM users WHERE is_superuser UNION SELECT u.id FROM users u WHERE ${users}
+  ),
   applying AS (
     SELECT DISTINCT ON (m.user_id) m.user_id, p.id AS period_id, p.max_inactivity
-    FROM inactivity_periods p
-    JOIN memberships m ON m.group_id = p.group_id
-    JOIN users u ON u.id = m.user_id AND u.is_active AND NOT u.is_anonymous AND u.deleted_at IS NULL
-    WHERE (${periods}) AND (u.is_superuser OR (${users}))
+    FROM looked_at
+    JOIN users u ON u.id = looked_at.id AND u.is_active AND NOT u.is_anonymous AND u.deleted_at IS NULL
+    JOIN memberships m ON m.user_id = u.id
+    JOIN inactivity_periods p ON p.group_id = m.group_id
+    WHERE ${periods}
     ORDER BY m.user_id, p.max_inactivity, p.id
   ),
   measured AS (

@@ -46,10 +46,10 @@ export class PgLoginStore implements AccountFinder, LoginStore {
 /** Three rows are enough: the exact one, or two that make a spelling or an address ambiguous. */
 const CANDIDATES = `
   SELECT ${COLUMNS}, email_confirmed_at IS NOT NULL AS "isConfirmed",
-    CASE WHEN username = $1 THEN 'exact' WHEN lower(username) = lower($1) THEN 'spelling' ELSE 'address' END AS way
+    CASE WHEN username = $1 THEN 'exact' WHEN lower(username COLLATE "default") = lower($1) THEN 'spelling' ELSE 'address' END AS way
   FROM users
-  WHERE ${LIVE} AND (lower(username) = lower($1) OR (email <> '' AND lower(email) = lower($1)))
-  ORDER BY username = $1 DESC, lower(username) = lower($1) DESC LIMIT 3
+  WHERE ${LIVE} AND (lower(username COLLATE "default") = lower($1) OR (email <> '' AND lower(email) = lower($1)))
+  ORDER BY username = $1 DESC, lower(username COLLATE "default") = lower($1) DESC LIMIT 3
 `
 
 function chosen(candidates: readonly Candidate[]): LoginAccount | null {

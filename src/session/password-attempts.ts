@@ -46,7 +46,9 @@ export class PasswordAttempts {
    */
   async confirm(userId: number, password: string, network: string): Promise<void> {
     const account = await this.#accounts.byId(userId)
-    const { fits } = await this.#attempt({ login: account?.username ?? '', password, network, account }, [])
+    const { fits } = await this.#attempt({ login: account?.username ?? '', password, network, account }, [
+      loginRule(network),
+    ])
     if (!fits) throw new DomainError('invalid-credentials', 'this is not the password')
   }
 

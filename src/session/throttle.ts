@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { isIP } from 'node:net'
+import { foldedSpelling } from '../spelling.ts'
 
 const MINUTE = 60
 const DAY = 86_400
@@ -68,7 +69,7 @@ export const failuresKey = (network: string): string => `network-failures:${netw
 
 /** Of the text as it was sent, in lower case, so that it tells nothing about whether there is such an account. */
 function loginKey(login: string): string {
-  return `login:${createHash('sha256').update(login.toLowerCase()).digest('hex')}`
+  return `login:${createHash('sha256').update(foldedSpelling(login)).digest('hex')}`
 }
 
 const knownKey = (login: string, network: string) => `${loginKey(login)}:${network}`

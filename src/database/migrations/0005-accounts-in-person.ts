@@ -34,7 +34,7 @@ const USERS = `
       CHECK (deactivation_reason IN ('import', 'admin', 'unconfirmed', 'inactivity')),
     ADD CHECK ((terms_version IS NULL) = (terms_accepted_at IS NULL));
   COMMENT ON COLUMN users.email_confirmed_at IS 'when the owner of the present address last proved to be it';
-  CREATE INDEX users_username_spelling ON users (lower(username));
+  CREATE INDEX users_username_spelling ON users (lower(username COLLATE "default"));
   CREATE INDEX users_email_spelling ON users (lower(email)) WHERE email <> '';
 
   CREATE TABLE account_activity (
@@ -185,6 +185,13 @@ const WORK = `
     moment timestamptz;
     wait double precision;
   BEGIN
+    -- Who has to wait anyway shall not fill the table with counters.
+    moment := clock_timestamp();
+    SELECT max(extract(epoch FROM forgotten - moment)) INTO wait FROM throttle_state(rules)
+      WHERE count >= "limit" AND moment < forgotten;
+    IF wait > 0 THEN
+      RETURN wait;
+    END IF;
     INSERT INTO throttles (key, count, first_at, last_at)
       SELECT key, 0, clock_timestamp(), clock_timestamp() FROM jsonb_to_recordset(rules) AS rule (key text)
       ORDER BY key COLLATE "C" ON CONFLICT DO NOTHING;

@@ -15,6 +15,9 @@ export class Inactivity1763800000006 implements MigrationInterface {
         ADD warn_before interval[] NOT NULL DEFAULT '{}',
         ADD enabled boolean NOT NULL DEFAULT true;
 
+      -- Runs ask for each account whether another superuser stays.
+      CREATE INDEX users_superusers ON users (id) WHERE is_superuser;
+
       CREATE TABLE inactivity_exemptions (
         user_id integer PRIMARY KEY REFERENCES users ON DELETE CASCADE ON UPDATE CASCADE,
         reason text NOT NULL,
