@@ -66,3 +66,9 @@ export const intervalParts = (column: string) =>
     'days', extract(day FROM ${column})::integer,
     'microseconds', ((extract(hour FROM ${column}) * 3600 + extract(minute FROM ${column}) * 60) * 1000000
       + extract(microseconds FROM ${column}))::bigint::text)`
+
+/**
+ * To be said in a transaction that asks for the subject of one account: PostgreSQL expects many rows and compiles the
+ * query each time, which made a run over 100,000 accounts take 85 s and not 28 s on a busy machine.
+ */
+export const NO_COMPILING = 'SET LOCAL jit = off'

@@ -1,7 +1,7 @@
 import type { EntityManager } from 'typeorm'
 import { durationText, durationWords } from '../duration.ts'
 import type { MailContact, NewMail } from '../mail/mail-kinds.ts'
-import { exactTime, intervalParts, subjects } from './due-statements.ts'
+import { exactTime, intervalParts, NO_COMPILING, subjects } from './due-statements.ts'
 import { type IntervalRow, intervalOf } from './period-store.ts'
 import type { Run, RunAccount } from './run-schemas.ts'
 import type { ApprovalRule, Deactivated, DueAccount, Outlook, RunPage, RunReader, RunStore } from './run-service.ts'
@@ -169,6 +169,7 @@ export class PgRunStore implements RunReader, RunStore {
     at: string | null,
     withSuperusers: boolean,
   ): Promise<Deactivated | null> {
+    await this.#manager.query(NO_COMPILING)
     await this.#manager.query('SELECT FROM users WHERE id = $1 FOR NO KEY UPDATE', [userId])
     const [due] = await this.#manager.query<Addressed[]>(
       `${subjects('p.enabled', 'u.id = $2')} ${ADDRESSED} WHERE s.id = $2 AND ${IS_DUE} AND ($3 OR NOT u.is_superuser)`,
@@ -196,6 +197,7 @@ export class PgRunStore implements RunReader, RunStore {
   }
 
   async warn(id: number, userId: number, at: string | null): Promise<NewMail | null> {
+    await this.#manager.query(NO_COMPILING)
     const [warned] = await this.#manager.query<object[]>(
       `${subjects('p.enabled', 'u.id = $2')}, ${WARNINGS}
        INSERT INTO inactivity_warnings (user_id, last_activity_at, warn_before)
