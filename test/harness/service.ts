@@ -16,6 +16,7 @@ export type TestService = {
   parts: Parts
   /** A service key for each scope, which opens nothing else. */
   keys: { check: string; admin: string; metrics: string }
+  /** Asks the database, or changes it by hand: then the service knows of the change once this resolves. */
   query<Row = Record<string, unknown>>(sql: string, values?: unknown[]): Promise<Row[]>
 }
 
@@ -57,7 +58,7 @@ async function startService(
     log,
     clock === undefined ? {} : { clock },
   )
-  const query: TestService['query'] = (sql, values) => parts.database.dataSource.query(sql, values)
+  const query = byHand(parts)
   await prepare?.(query)
   const keys = knownKeys ?? (await keysFor(parts))
   await parts.start()
@@ -72,6 +73,16 @@ async function startService(
     await closeDatabase(t, parts.database)
   })
   return { url, app, databaseUrl, parts, keys, query }
+}
+
+function byHand({ database: { dataSource }, keeper }: Parts): TestService['query'] {
+  return async (sql, values) => {
+    const rows = await dataSource.query(sql, values)
+    if (/^\s*SELECT/i.test(sql)) return rows
+    const [head] = await dataSource.query('SELECT revision FROM policy_head')
+    await keeper.noticed(head.revision)
+    return rows
+  }
 }
 
 async function keysFor({ serviceKeys }: Parts): Promise<TestService['keys']> {
