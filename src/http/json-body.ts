@@ -41,7 +41,7 @@ function parsedJson(body: Buffer, { asking, batch }: { asking: boolean; batch: b
   } catch (cause) {
     throw syntaxFault(cause)
   }
-  if (!batch && countedMembers(value) !== writtenMembers(text)) {
+  if (!batch && hasRepeatedMember(value, text)) {
     throw new DomainError('malformed-json', 'a member name stands twice in one object')
   }
   if (text.includes('\\u')) refuseUnkeepable(value, asking, '', 0)
@@ -55,13 +55,29 @@ function syntaxFault(cause: unknown): DomainError {
   return new DomainError('malformed-json', detail, { cause })
 }
 
+/** Did a member name stand twice in one object? Every member has a colon, so where there are no more of them, none did. */
+function hasRepeatedMember(value: unknown, text: string): boolean {
+  const counted = countedMembers(value, 0)
+  return counted !== colonsIn(text) && counted !== writtenMembers(text)
+}
+
 /** Member names in the parsed value: one for each that survived. */
-function countedMembers(value: unknown, depth = 0): number {
+function countedMembers(value: unknown, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0
   refuseDepth(depth)
-  const children: unknown[] = Array.isArray(value) ? value : Object.values(value)
-  let count = Array.isArray(value) ? 0 : children.length
-  for (const child of children) count += countedMembers(child, depth + 1)
+  let count = 0
+  if (Array.isArray(value)) {
+    for (const child of value) count += countedMembers(child, depth + 1)
+    return count
+  }
+  // Parsed JSON inherits nothing that would be seen here.
+  for (const name in value) count += 1 + countedMembers((value as Record<string, unknown>)[name], depth + 1)
+  return count
+}
+
+function colonsIn(text: string): number {
+  let count = 0
+  for (let at = text.indexOf(':'); at !== -1; at = text.indexOf(':', at + 1)) count += 1
   return count
 }
 

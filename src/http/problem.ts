@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { DomainError, PROBLEMS, type ProblemCode } from '../errors.ts'
 import { STATIC_HEADERS } from './headers.ts'
 import type { Problem } from './problem-schemas.ts'
+import { newRequestId } from './request-id.ts'
 
 const MEDIA_TYPE = 'application/problem+json'
 const RETRY_AFTER_SECONDS = 1
@@ -72,7 +72,7 @@ export function sendParserProblem(error: Error & { code?: string }, socket: Sock
     detail: 'this is not a well-formed HTTP/1.1 request',
   }
   const { status } = PROBLEMS[code]
-  const requestId = randomUUID()
+  const requestId = newRequestId()
   const body = JSON.stringify(bodyOf(new DomainError(code, detail), requestId))
   const headers = {
     ...STATIC_HEADERS,
