@@ -1,4 +1,5 @@
 import { ALL_PERMISSIONS, allowedOf, deniedOf, hasTimed } from './grant-table.ts'
+import { ABSENT } from './id-index.ts'
 import { LinkGraph, type RowLinks } from './link-graph.ts'
 import type { MatcherContext } from './matcher-compiler.ts'
 import { IN_EVERY_PROJECT } from './membership-table.ts'
@@ -91,8 +92,8 @@ export class Candidates {
   }
 
   /**
-   * The grants of the user and of its groups. Where nobody listens and no grant is timed, what all of them hold is one
-   * set of bits, and is tested as one.
+   * The grants of the user and of its groups. Where nobody listens, what all of them hold untimed is one set of bits and
+   * is tested as one; grants with a beginning or an end are tested one by one.
    */
   #matchHeld(user: UserRecord, project: ProjectRecord, context: MatcherContext, satisfying: number, onMatch: OnMatch) {
     const { grants, memberships } = this.#snapshot
@@ -103,13 +104,37 @@ export class Candidates {
       if (!this.#counts(memberships.project(user, place), project)) continue
       held |= grants.held(project.ordinal, memberships.group(user, place))
     }
-    if (hasTimed(held)) return this.#matchEach(user, project, context, satisfying, null)
+    const timed = hasTimed(held) ? this.#matchTimed(user, project, context, satisfying) : 0
     const matched =
       ((allowedOf(held) & satisfying) !== 0 ? ALLOW : 0) | ((deniedOf(held) & satisfying) !== 0 ? DENY : 0)
-    if (matched === 0) return 0
+    if (matched === 0) return timed
     context.p_from = ''
     context.p_until = ''
-    return this.#test.holds(context) ? matched : 0
+    return this.#test.holds(context) ? matched | timed : timed
+  }
+
+  /** The grants with a beginning or an end of the user and of its groups. */
+  #matchTimed(user: UserRecord, project: ProjectRecord, context: MatcherContext, satisfying: number): Matched {
+    const { memberships } = this.#snapshot
+    let matched = this.#matchTimedOf(user.ordinal, project, context, satisfying)
+    for (let place = 0; place < user.count; place += 1) {
+      if (!this.#counts(memberships.project(user, place), project)) continue
+      matched |= this.#matchTimedOf(memberships.group(user, place), project, context, satisfying)
+    }
+    return matched
+  }
+
+  #matchTimedOf(principal: number, project: ProjectRecord, context: MatcherContext, satisfying: number): Matched {
+    const { grants } = this.#snapshot
+    let matched = 0
+    for (let row = grants.firstRow(project.ordinal, principal); row !== ABSENT; row = grants.rowAfter(row)) {
+      const grant = grants.timedGrant(row)
+      if (grant === undefined || (grant.bit & satisfying) === 0) continue
+      context.p_from = grant.from
+      context.p_until = grant.until
+      if (this.#test.holds(context)) matched |= grant.effect === 'allow' ? ALLOW : DENY
+    }
+    return matched
   }
 
   #matchEach(user: UserRecord, project: ProjectRecord, context: MatcherContext, satisfying: number, onMatch: OnMatch) {

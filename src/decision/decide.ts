@@ -91,12 +91,17 @@ function objectContext(snapshot: Snapshot, { creator, importer }: ObjectRef): Ob
 }
 
 const evaluations = new WeakMap<Snapshot, Evaluation>()
+let last: { snapshot: Snapshot; evaluation: Evaluation } | undefined
 
-/** A snapshot's model is compiled once, when the snapshot is first asked. */
+/**
+ * A snapshot's model is compiled once, when the snapshot is first asked.
+ *
+ * WHY the last one beside the map: a service has one snapshot at a time, and looking it up costs as much as a condition.
+ */
 function evaluationFor(snapshot: Snapshot): Evaluation {
-  const known = evaluations.get(snapshot)
-  if (known !== undefined) return known
-  const made = evaluationOf(snapshot)
-  evaluations.set(snapshot, made)
-  return made
+  if (last?.snapshot === snapshot) return last.evaluation
+  const evaluation = evaluations.get(snapshot) ?? evaluationOf(snapshot)
+  evaluations.set(snapshot, evaluation)
+  last = { snapshot, evaluation }
+  return evaluation
 }

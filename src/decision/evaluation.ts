@@ -3,9 +3,11 @@ import { FullEnforcer } from './full-enforcer.ts'
 import { LinkGraph } from './link-graph.ts'
 import {
   type Condition,
-  compileCondition,
+  type FirstReason,
   type LinkFunctions,
+  MatcherCompiler,
   MatcherContext,
+  NO_REASON,
   type ObjectContext,
 } from './matcher-compiler.ts'
 import {
@@ -76,42 +78,45 @@ function tokenRuleOf(snapshot: Snapshot, witness: () => Witness | null): TokenRu
     context.r_now = now
     const onMatch = witness()?.onTokenMatch ?? null
     const matched = rules.candidates.match(user, snapshot.projects.get(Number(dom)), context, onMatch)
-    return rules.isGranted(matched) && rules.requestConditions.every(({ holds }) => holds(context))
+    return rules.isGranted(matched) && rules.requestHolds(context)
   }
 }
 
-/** A condition on the request alone, what its failing means, whether it looks at the object, and its alternatives. */
-type RequestCondition = {
-  holds: Condition
-  /** The reason's place in REASON_CODES. */
-  reason: number
-  ofObject: boolean
-  alternatives: readonly { node: MatcherNode; holds: Condition }[]
-}
+/** One of the alternatives by which an object may be edited. */
+type ObjectPath = { node: MatcherNode; holds: Condition }
 
 /** One matcher over the index: its candidates, and its conditions on the request alone. */
 class IndexedRules {
   readonly candidates: Candidates
-  readonly requestConditions: readonly RequestCondition[]
+  /** The first reason to deny among the conditions that do not look at the object, and among those that do. */
+  readonly wholeReason: FirstReason
+  readonly objectReason: FirstReason
+  /** Of each condition that looks at the object, its alternatives. */
+  readonly objectPaths: readonly (readonly ObjectPath[])[]
   /** Does a condition on the rule in hand look at the object, so that rules must be asked for each object? */
   readonly rulesLookAtObject: boolean
   readonly #snapshot: Snapshot
 
   constructor(snapshot: Snapshot, narrowing: Narrowing, functions: Record<string, MatcherFunction>) {
     this.#snapshot = snapshot
-    const links = linkFunctionsOf(snapshot)
-    const compile = (node: MatcherNode) => compileCondition(node, functions, links)
+    const compiler = new MatcherCompiler(functions, linkFunctionsOf(snapshot))
+    const { ruleConjuncts, requestConjuncts } = narrowing
     this.candidates = new Candidates(snapshot, narrowing, {
-      holds: all(narrowing.ruleConjuncts.map(compile)),
-      readsOnlyTimes: !narrowing.ruleConjuncts.some(looksBeyondTimes),
+      holds: compiler.conditionOf(ruleConjuncts),
+      readsOnlyTimes: !ruleConjuncts.some(looksBeyondTimes),
     })
-    this.requestConditions = narrowing.requestConjuncts.map((node) => ({
-      holds: compile(node),
-      reason: REASON_CODES.indexOf(reasonOf(node)),
-      ofObject: looksAtObject(node),
-      alternatives: alternativesOf(node).map((alternative) => ({ node: alternative, holds: compile(alternative) })),
-    }))
-    this.rulesLookAtObject = narrowing.ruleConjuncts.some(looksAtObject)
+    const reasoned = requestConjuncts.map((node) => ({ node, reason: REASON_CODES.indexOf(reasonOf(node)) }))
+    this.wholeReason = compiler.firstReasonOf(reasoned.filter(({ node }) => !looksAtObject(node)))
+    this.objectReason = compiler.firstReasonOf(reasoned.filter(({ node }) => looksAtObject(node)))
+    this.objectPaths = requestConjuncts
+      .filter(looksAtObject)
+      .map((node) => alternativesOf(node).map((way) => ({ node: way, holds: compiler.conditionOf([way]) })))
+    this.rulesLookAtObject = ruleConjuncts.some(looksAtObject)
+  }
+
+  /** Do all conditions on the request alone hold? */
+  requestHolds(context: MatcherContext): boolean {
+    return this.objectReason(context, this.wholeReason(context, NO_REASON)) === NO_REASON
   }
 
   isGranted(matched: Matched): boolean {
@@ -128,8 +133,6 @@ class IndexedEvaluation implements Evaluation {
   readonly #snapshot: Snapshot
   readonly #rules: IndexedRules
   readonly #context = new MatcherContext()
-  readonly #wholeConditions: readonly RequestCondition[]
-  readonly #objectConditions: readonly RequestCondition[]
   /** Who listens to the decision at hand. */
   #witness: Witness | null = null
 
@@ -140,8 +143,6 @@ class IndexedEvaluation implements Evaluation {
       tokenRuleOf(snapshot, () => this.#witness),
     )
     this.#rules = new IndexedRules(snapshot, narrowing, functions)
-    this.#wholeConditions = this.#rules.requestConditions.filter(({ ofObject }) => !ofObject)
-    this.#objectConditions = this.#rules.requestConditions.filter(({ ofObject }) => ofObject)
   }
 
   decide(request: ResolvedRequest, witness: Witness | null): Decision {
@@ -153,18 +154,29 @@ class IndexedEvaluation implements Evaluation {
     context.r_act = request.permission
     context.r_via = request.via
     context.r_now = request.now
-    let first = NO_REASON
-    for (let at = 0; at < request.objects.length; at += 1) {
-      context.r_obj = request.objects[at] as ObjectContext
-      if (at === 0 || this.#rules.rulesLookAtObject)
-        first = Math.min(first, this.#ruleReason(request, at === 0 ? witness : null))
-      if (at === 0) first = Math.min(first, firstReason(this.#wholeConditions, context))
-      const ofObject = firstReason(this.#objectConditions, context)
-      first = Math.min(first, ofObject)
-      if (witness !== null) this.#tellObject(at, ofObject === NO_REASON, witness)
-    }
+    let first = this.#reasonWith(request, 0, NO_REASON)
+    for (let at = 1; at < request.objects.length; at += 1) first = this.#reasonWith(request, at, first)
     if (first === NO_REASON) return DECISIONS.allowed
     return DECISIONS[REASON_CODES[first] as ReasonCode]
+  }
+
+  /** The first reason to deny the request with the object at this place, unless `first` comes before it. */
+  #reasonWith(request: ResolvedRequest, at: number, first: number): number {
+    const context = this.#context
+    context.r_obj = request.objects[at] as ObjectContext
+    let reason = first
+    if (at === 0) reason = this.#rules.wholeReason(context, this.#ruleReason(request, this.#witness))
+    else if (this.#rules.rulesLookAtObject) reason = Math.min(first, this.#ruleReason(request, null))
+    if (this.#witness !== null) this.#tellObject(at, this.#witness)
+    return this.#reasonOfObject(reason)
+  }
+
+  /** The same, of the conditions that look at the object: one whose creator is not known has a reason of its own. */
+  #reasonOfObject(first: number): number {
+    const limit = first === NOT_CREATOR_GROUP ? NO_REASON : first
+    const reason = this.#rules.objectReason(this.#context, limit)
+    const isUnknown = reason === NOT_CREATOR_GROUP && this.#context.r_obj.creator === ''
+    return Math.min(first, isUnknown ? UNKNOWN_CREATOR : reason)
   }
 
   /** No allow without a rule that matches: both effects that are indexed ask for one. */
@@ -173,11 +185,12 @@ class IndexedEvaluation implements Evaluation {
     return ordinals && Array.from(ordinals, (ordinal) => this.#snapshot.projectOf(ordinal))
   }
 
-  #tellObject(index: number, mayEdit: boolean, witness: Witness): void {
+  #tellObject(index: number, witness: Witness): void {
     if (!this.#context.r_obj.given) return
+    const mayEdit = this.#rules.objectReason(this.#context, NO_REASON) === NO_REASON
     if (!mayEdit) witness.onRefusedObject(index)
-    for (const { alternatives } of mayEdit ? this.#objectConditions : []) {
-      const path = alternatives.find(({ holds }) => holds(this.#context))
+    for (const paths of mayEdit ? this.#rules.objectPaths : []) {
+      const path = paths.find(({ holds }) => holds(this.#context))
       if (path !== undefined) witness.onObjectPath(index, path.node)
     }
   }
@@ -192,22 +205,9 @@ class IndexedEvaluation implements Evaluation {
   }
 }
 
-const NO_REASON: number = REASON_CODES.length
 const [UNKNOWN_PERMISSION, DENIED, NO_GRANT, UNKNOWN_CREATOR, NOT_CREATOR_GROUP] = (
   ['unknown_permission', 'denied', 'no_grant', 'unknown_creator', 'not_creator_group'] as const
 ).map((code) => REASON_CODES.indexOf(code)) as [number, number, number, number, number]
-
-/** The first reason in D1's order among conditions that do not hold, as a place in REASON_CODES. */
-function firstReason(conditions: readonly RequestCondition[], context: MatcherContext): number {
-  let first = NO_REASON
-  for (let at = 0; at < conditions.length; at += 1) {
-    const { holds, reason } = conditions[at] as RequestCondition
-    if (holds(context)) continue
-    const isUnknown = reason === NOT_CREATOR_GROUP && context.r_obj.creator === ''
-    first = Math.min(first, isUnknown ? UNKNOWN_CREATOR : reason)
-  }
-  return first
-}
 
 /** What it means when a condition fails: told by the functions it calls; an operator's own condition is `no_grant`. */
 function reasonOf(node: MatcherNode): ReasonCode {
@@ -226,12 +226,6 @@ function looksAtObject(node: MatcherNode): boolean {
 /** Does the condition read more of the rule in hand than the times? */
 function looksBeyondTimes(node: MatcherNode): boolean {
   return contains(node, (part) => part.type === 'field' && part.of === 'p' && !['from', 'until'].includes(part.name))
-}
-
-function all(conditions: readonly Condition[]): Condition {
-  const [only] = conditions
-  if (conditions.length === 1 && only !== undefined) return only
-  return (context) => conditions.every((holds) => holds(context))
 }
 
 /** `g` and `g2` as a condition asks them where the index did not take the condition over. */

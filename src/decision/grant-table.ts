@@ -1,5 +1,5 @@
-import { IdIndex } from './id-index.ts'
-import { ABSENT, PairMap } from './pair-map.ts'
+import { grown, HoldingTable } from './holding-table.ts'
+import { ABSENT, IdIndex } from './id-index.ts'
 import { PERMISSIONS, type Permission } from './policy-state.ts'
 
 /** The bits of all seven permissions. */
@@ -25,6 +25,14 @@ export type Grant = {
   readonly validUntil: number | null
 }
 
+/** A grant with a beginning or an end, as a matcher reads its times: epoch milliseconds as text, '' for an open end. */
+export type TimedGrant = {
+  readonly bit: number
+  readonly effect: 'allow' | 'deny'
+  readonly from: string
+  readonly until: string
+}
+
 /**
  * All grants in typed arrays: what one principal holds on one project is 15 bits (seven allowed, seven denied, one for
  * "some are timed") and the head of a chain of its grants.
@@ -34,9 +42,9 @@ export type Grant = {
  * grants are held in typed arrays and not in objects.
  */
 export class GrantTable {
-  readonly #holdings: PairMap
+  readonly #holdings: HoldingTable
   readonly #rows = new IdIndex()
-  readonly #timed = new Map<number, { validFrom: number | null; validUntil: number | null }>()
+  readonly #timed = new Map<number, TimedGrant>()
   #id: Int32Array
   #kind: Uint8Array
   #project: Int32Array
@@ -50,7 +58,7 @@ export class GrantTable {
   #freeRow = ABSENT
 
   constructor(expected = 1024) {
-    this.#holdings = new PairMap(expected / GRANTS_A_HOLDING)
+    this.#holdings = new HoldingTable(expected / GRANTS_A_HOLDING)
     this.#id = new Int32Array(expected)
     this.#kind = new Uint8Array(expected)
     this.#project = new Int32Array(expected)
@@ -72,6 +80,21 @@ export class GrantTable {
   /** The grants of a principal on a project, timed or not. */
   grants(project: number, principal: number): Grant[] {
     return this.#chain(this.#holdings.head(project, principal))
+  }
+
+  /** The first row of a principal's grants on a project, or {@link ABSENT}. */
+  firstRow(project: number, principal: number): number {
+    return this.#holdings.head(project, principal)
+  }
+
+  /** The row after a row of {@link firstRow}, or {@link ABSENT}. */
+  rowAfter(row: number): number {
+    return this.#next[row] as number
+  }
+
+  /** The grant in a row if it has a beginning or an end. */
+  timedGrant(row: number): TimedGrant | undefined {
+    return ((this.#kind[row] as number) & 16) === 0 ? undefined : this.#timed.get(row)
   }
 
   /** The projects on which the principal has grants, each once, in no order. */
@@ -104,7 +127,7 @@ export class GrantTable {
     this.#holdings.set(project, principal, this.#holdings.bits(project, principal) | bitsOf(kind), row)
     this.#rows.set(grant.id, row)
     this.#join(row, principal)
-    if (timed) this.#timed.set(row, { validFrom: grant.validFrom, validUntil: grant.validUntil })
+    if (timed) this.#timed.set(row, timedGrant(grant))
   }
 
   /** Takes the grant out; nothing happens where there is none. */
@@ -154,13 +177,13 @@ export class GrantTable {
     const grants: Grant[] = []
     for (let row = head; row !== ABSENT; row = this.#next[row] as number) {
       const kind = this.#kind[row] as number
-      const times = (kind & 16) === 0 ? undefined : this.#timed.get(row)
+      const times = this.timedGrant(row)
       grants.push({
         id: this.#id[row] as number,
         permission: PERMISSIONS[kind & 7] as Permission,
         effect: (kind & 8) === 0 ? 'allow' : 'deny',
-        validFrom: times?.validFrom ?? null,
-        validUntil: times?.validUntil ?? null,
+        validFrom: instantIn(times?.from),
+        validUntil: instantIn(times?.until),
       })
     }
     return grants
@@ -186,13 +209,14 @@ export class GrantTable {
   }
 }
 
+function timedGrant({ permission, effect, validFrom, validUntil }: Grant): TimedGrant {
+  const text = (instant: number | null) => (instant === null ? '' : String(instant))
+  return { bit: 1 << PERMISSIONS.indexOf(permission), effect, from: text(validFrom), until: text(validUntil) }
+}
+
+const instantIn = (text = ''): number | null => (text === '' ? null : Number(text))
+
 function bitsOf(kind: number): number {
   if ((kind & 16) !== 0) return TIMED
   return (kind & 8) === 0 ? 1 << (kind & 7) : 1 << ((kind & 7) + DENY_SHIFT)
-}
-
-function grown<T extends Int32Array | Uint8Array>(array: T, type: new (length: number) => T): T {
-  const larger = new type(array.length * 2)
-  larger.set(array as never)
-  return larger
 }

@@ -1,4 +1,5 @@
-import { ABSENT } from './pair-map.ts'
+/** No slot, no row: what the tables of this folder give for what is not there. */
+export const ABSENT = -1
 
 /** Ids a page: 4 KiB, filled from the first id to the last where a sequence gave them out. */
 const PAGE = 1024

@@ -1,5 +1,6 @@
 import type { MatcherFunction } from './matcher-functions.ts'
 import type { MatcherNode } from './matcher-syntax.ts'
+import { REASON_CODES } from './reasons.ts'
 
 /**
  * What a compiled condition reads: the fields of the request and of the rule in hand, in Casbin's form: `user:<id>`,
@@ -29,108 +30,82 @@ export const NO_OBJECT: ObjectContext = Object.freeze({ given: false, creator: '
 /** A compiled condition: true or false of the context's request and rule. */
 export type Condition = (context: MatcherContext) => boolean
 
-type Value = string | number | boolean
-type Evaluate = (context: MatcherContext) => Value
-
 /** The links `g` and the implications `g2` that calls in a condition ask. */
 export type LinkFunctions = {
   g: (from: string, to: string, dom: string) => boolean
   g2: (from: string, to: string) => boolean
 }
 
-/** Turns a condition's syntax tree into one closure; every name in it was checked when the model was loaded. */
-export function compileCondition(
-  node: MatcherNode,
-  functions: Record<string, MatcherFunction>,
-  links: LinkFunctions,
-): Condition {
-  const known: Record<string, MatcherFunction> = { ...functions, ...links }
-  const evaluate = compile(node, known)
-  // As in Casbin: false, 0 and '' do not match, everything else does.
-  return (context) => Boolean(evaluate(context))
-}
+/** A condition on the request, and what its failing means, as a place in REASON_CODES. */
+export type ReasonedNode = { node: MatcherNode; reason: number }
 
-function compile(node: MatcherNode, functions: Record<string, MatcherFunction>): Evaluate {
-  switch (node.type) {
-    case 'literal':
-      return constant(node.value)
-    case 'field':
-      return readField(`${node.of}_${node.name}` as keyof MatcherContext)
-    case 'object-field':
-      return readObjectField(node.name)
-    case 'call':
-      return call(node, functions)
-    case 'not': {
-      const operand = compile(node.operand, functions)
-      return (context) => !operand(context)
+/** The place in REASON_CODES of the first reason among conditions that fail, or `limit` where none comes before it. */
+export type FirstReason = (context: MatcherContext, limit: number) => number
+
+/** No reason to deny: the limit of a {@link FirstReason} where nothing has failed yet. */
+export const NO_REASON: number = REASON_CODES.length
+
+/**
+ * Compiles the conditions of one snapshot's matcher from their syntax trees to JavaScript; every name in them was
+ * checked when the model was loaded, and nothing of a request becomes part of the source.
+ *
+ * WHY source and not closures over closures: V8 compiles a generated function as one, with the functions it calls drawn
+ * in; a tree of closures shares its code among all conditions and so is called through at every node.
+ */
+export class MatcherCompiler {
+  readonly #names: readonly string[]
+  readonly #functions: readonly unknown[]
+
+  constructor(functions: Record<string, MatcherFunction>, links: LinkFunctions) {
+    const known: Record<string, unknown> = { ...functions, ...links }
+    this.#names = Object.keys(known)
+    this.#functions = Object.values(known)
+  }
+
+  /** All of the conditions as one. As in Casbin: false, 0 and '' do not match, everything else does. */
+  conditionOf(nodes: readonly MatcherNode[]): Condition {
+    const all = nodes.map((node) => this.#source(node)).join(' && ')
+    return this.#made(`(c) => Boolean(${all || true})`) as Condition
+  }
+
+  /** The conditions asked in the order of their reasons, until one fails. */
+  firstReasonOf(conditions: readonly ReasonedNode[]): FirstReason {
+    const steps = [...conditions]
+      .sort((a, b) => a.reason - b.reason)
+      .map(({ node, reason }) => `if (limit <= ${reason}) return limit; if (!(${this.#source(node)})) return ${reason}`)
+    return this.#made(`(c, limit) => { ${[...steps, 'return limit'].join('; ')} }`) as FirstReason
+  }
+
+  #made(source: string): unknown {
+    return new Function(...this.#names, `'use strict'; return ${source}`)(...this.#functions)
+  }
+
+  #source(node: MatcherNode): string {
+    switch (node.type) {
+      case 'literal':
+        return JSON.stringify(node.value)
+      case 'field':
+        return fieldSource(`${node.of}_${node.name}`)
+      case 'object-field':
+        return `c.r_obj.${node.name}`
+      case 'call':
+        if (!this.#names.includes(node.name)) throw new Error(`a matcher cannot call \`${node.name}\``)
+        return `${node.name}(${node.args.map((arg) => this.#source(arg)).join(', ')})`
+      case 'not':
+        return `!(${this.#source(node.operand)})`
+      case 'logical':
+      case 'binary':
+        // Casbin compares loosely: `==` stays `==`.
+        return `(${this.#source(node.left)} ${node.operator} ${this.#source(node.right)})`
+      default:
+        return node satisfies never
     }
-    case 'logical':
-      return logical(node.operator, compile(node.left, functions), compile(node.right, functions))
-    case 'binary':
-      return compare(node.operator, compile(node.left, functions), compile(node.right, functions))
-    default:
-      return node satisfies never
   }
 }
 
-function constant(value: Value): Evaluate {
-  return () => value
-}
-
-/** One closure a field, so that each reads a property of its own and stays monomorphic. */
-function readField(name: keyof MatcherContext): Evaluate {
-  const readers: Partial<Record<keyof MatcherContext, Evaluate>> = {
-    r_sub: (context) => context.r_sub,
-    r_dom: (context) => context.r_dom,
-    r_act: (context) => context.r_act,
-    r_via: (context) => context.r_via,
-    r_now: (context) => context.r_now,
-    p_sub: (context) => context.p_sub,
-    p_dom: (context) => context.p_dom,
-    p_act: (context) => context.p_act,
-    p_eft: (context) => context.p_eft,
-    p_from: (context) => context.p_from,
-    p_until: (context) => context.p_until,
+function fieldSource(name: string): string {
+  if (name === 'r_obj' || !Object.hasOwn(new MatcherContext(), name)) {
+    throw new Error(`a matcher cannot read \`${name}\` as a whole`)
   }
-  const reader = readers[name]
-  if (reader === undefined) throw new Error(`a matcher cannot read \`${name}\` as a whole`)
-  return reader
-}
-
-function readObjectField(name: 'given' | 'creator' | 'importer'): Evaluate {
-  if (name === 'given') return (context) => context.r_obj.given
-  return name === 'creator' ? (context) => context.r_obj.creator : (context) => context.r_obj.importer
-}
-
-function call(node: MatcherNode & { type: 'call' }, functions: Record<string, MatcherFunction>): Evaluate {
-  const target = functions[node.name] as ((...args: Value[]) => boolean) | undefined
-  const [first, second, third] = node.args.map((arg) => compile(arg, functions))
-  if (target === undefined || first === undefined) throw new Error(`a matcher cannot call \`${node.name}\``)
-  if (second === undefined) return (context) => target(first(context))
-  if (third === undefined) return (context) => target(first(context), second(context))
-  return (context) => target(first(context), second(context), third(context))
-}
-
-function logical(operator: string, left: Evaluate, right: Evaluate): Evaluate {
-  return operator === '&&' ? (context) => left(context) && right(context) : (context) => left(context) || right(context)
-}
-
-/** Casbin compares loosely; `==` is the same here, since what is compared is text, number or truth value. */
-function compare(operator: string, left: Evaluate, right: Evaluate): Evaluate {
-  switch (operator) {
-    case '==':
-      // biome-ignore lint/suspicious/noDoubleEquals: Casbin's own comparison, kept to the letter
-      return (context) => left(context) == right(context)
-    case '!=':
-      // biome-ignore lint/suspicious/noDoubleEquals: Casbin's own comparison, kept to the letter
-      return (context) => left(context) != right(context)
-    case '<':
-      return (context) => left(context) < right(context)
-    case '<=':
-      return (context) => left(context) <= right(context)
-    case '>':
-      return (context) => left(context) > right(context)
-    default:
-      return (context) => left(context) >= right(context)
-  }
+  return `c.${name}`
 }

@@ -1,5 +1,4 @@
-import { IdIndex } from './id-index.ts'
-import { ABSENT } from './pair-map.ts'
+import { ABSENT, IdIndex } from './id-index.ts'
 
 /** A membership is three numbers side by side: its id, the group's ordinal, the project's ordinal or EVERYWHERE. */
 const CELL = 3
