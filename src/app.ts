@@ -17,13 +17,13 @@ import type { RegistrationService } from './account/registration-service.ts'
 import { userRoutes } from './account/user-routes.ts'
 import type { UserService } from './account/user-service.ts'
 import { problemOfDatabase } from './database/database-problem.ts'
-import { checkRoutes } from './decision/check-routes.ts'
+import { type CheckRoutesOptions, checkRoutes, plainCheck } from './decision/check-routes.ts'
 import { decide } from './decision/decide.ts'
 import { reverseLookupRoutes } from './decision/reverse-lookup-routes.ts'
 import type { Snapshot } from './decision/snapshot.ts'
 import type { SnapshotKeeper } from './decision/snapshot-keeper.ts'
 import { type ProjectStatistics, statisticsRoutes } from './decision/statistics-routes.ts'
-import { requireAccess } from './http/authenticate.ts'
+import { rememberingCallers, requireAccess } from './http/authenticate.ts'
 import type { Administrators } from './http/enforce.ts'
 import { setHeaders } from './http/headers.ts'
 import { healthRoutes } from './http/health.ts'
@@ -32,7 +32,8 @@ import { closeIdleConnections, LIMITS, type Limits } from './http/limits.ts'
 import { type MailFigures, Metrics, measureRoutes, metricsRoutes, timeRequests } from './http/metrics.ts'
 import { refuseUnknownRoutes } from './http/not-found.ts'
 import { describeRoutes } from './http/openapi.ts'
-import { refuseOverload } from './http/overload.ts'
+import { refuseOverload, watchEventLoop } from './http/overload.ts'
+import { answerPlainRequests } from './http/plain-requests.ts'
 import { faultReader, problemGate, sendParserProblem } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { refuseUnknownParameters, validatorCompiler } from './http/validator.ts'
@@ -116,7 +117,8 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
     () => parts.keeper.snapshot(),
     [serviceKeyCaller, apiTokenCaller, accessTokenCaller(parts.accessTokens)],
   )
-  requireAccess(app, callers, administrators(parts.keeper), (user) => parts.activity.used(user, Date.now()))
+  const callerOf = rememberingCallers(callers)
+  requireAccess(app, callerOf, administrators(parts.keeper), (user) => parts.activity.used(user, Date.now()))
   const metrics = new Metrics(
     () => policyFigures(parts.keeper),
     () => parts.outbox.figures(),
@@ -124,11 +126,20 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
   measureRoutes(app, metrics)
   await app.register(healthRoutes, { readiness: () => parts.keeper.readiness() })
   await app.register(metricsRoutes, { metrics })
+  const isLate = watchEventLoop(app, limits)
+  const checks = { keeper: parts.keeper, decided: (reason: string) => metrics.decisions.counted(reason), now: Date.now }
   await app.register((features, _options, done) => {
-    refuseOverload(features, limits)
-    registerFeatures(features, parts, metrics, callers)
+    refuseOverload(features, isLate)
+    registerFeatures(features, parts, checks, callers)
     done()
   })
+  const tally = metrics.route('POST', '/check')
+  const plainChecks = {
+    path: '/check',
+    answer: plainCheck(checks, callerOf),
+    answered: (seconds: number) => tally.answered(200, seconds),
+  }
+  answerPlainRequests(app, plainChecks, isLate)
   await app.ready()
   return app
 }
@@ -169,11 +180,14 @@ function shell(log: FastifyBaseLogger, limits: Limits, trustedProxies: readonly 
   return app
 }
 
-function registerFeatures(app: FastifyInstance, parts: AppParts, metrics: Metrics, callers: CredentialCallers): void {
-  const { keeper } = parts
-  const now = Date.now
-  const decided = (reason: string) => metrics.decisions.counted(reason)
-  app.register(checkRoutes, { keeper, decided, now })
+function registerFeatures(
+  app: FastifyInstance,
+  parts: AppParts,
+  checks: CheckRoutesOptions,
+  callers: CredentialCallers,
+): void {
+  const { keeper, now } = checks
+  app.register(checkRoutes, checks)
   app.register(reverseLookupRoutes, { keeper, now })
   app.register(statisticsRoutes, { keeper, statistics: parts.statistics, now })
   app.register(userRoutes, { users: parts.users })

@@ -1,8 +1,11 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { DomainError } from '../errors.ts'
-import { type Caller, isSiteAdministrator } from '../http/authenticate.ts'
+import { type Caller, type CallerOf, isSiteAdministrator } from '../http/authenticate.ts'
+import { readJson } from '../http/json-body.ts'
 import { CHECKS_BODY_LIMIT } from '../http/limits.ts'
 import { viaOfOwnQuestion } from '../http/own-question.ts'
+import { bodyReadBefore, type PlainRoute } from '../http/plain-requests.ts'
+import { bodyTest } from '../http/validator.ts'
 import { CheckAnswer, CheckBody, CheckQuery, ChecksAnswer, ChecksBody, MAX_OBJECTS_IN_BATCH } from './check-schemas.ts'
 import { type CheckRequest, decide, userOf } from './decide.ts'
 import { explain } from './explain.ts'
@@ -21,6 +24,7 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
     '/check',
     {
       config: { access: { scope: 'check' }, problems: ['revision-not-reached', 'via-mismatch'] },
+      preParsing: bodyReadBefore,
       schema: {
         operationId: 'check',
         summary: 'May this user do this, in this project, to this object?',
@@ -76,6 +80,26 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
     },
   )
   done()
+}
+
+/**
+ * Answers a plain check by a service key before the framework sees it; whatever else it is, or may be wrong with it, is
+ * for the route `/check`.
+ */
+export function plainCheck({ keeper, decided, now }: CheckRoutesOptions, callerOf: CallerOf): PlainRoute['answer'] {
+  const isCheck = bodyTest(CheckBody)
+  return (bytes, authorization) => {
+    const caller = callerOf(authorization)
+    if (caller.user !== null || !caller.scopes.has('check')) return undefined
+    const body = readJson(bytes, { asking: true, batch: false }) as CheckBody
+    if (!isCheck(body)) return undefined
+    refuseMisplacedObjects(body, '')
+    const snapshot = keeper.snapshot()
+    if (body.atLeastRevision !== undefined && body.atLeastRevision > snapshot.revision) return undefined
+    const { allowed, reason } = decide(snapshot, body, now())
+    decided(reason)
+    return `{"allowed":${allowed},"revision":${snapshot.revision}}`
+  }
 }
 
 /** Answers at once where the snapshot has the revision already, which is how nearly every check is answered. */

@@ -6,6 +6,9 @@ import { type Administrators, refuseAccess } from './enforce.ts'
 
 export type { Caller } from './access.ts'
 
+/** Gives the caller of an `Authorization` header. @throws DomainError `unauthenticated`, `two-credentials` */
+export type CallerOf = (header: string | undefined) => Caller
+
 const REALM = 'Bearer realm="gatehouse"'
 /** Every key makes a handful of headers (`bearer` in any case); more than this is somebody playing. */
 const MAX_REMEMBERED = 4096
@@ -56,17 +59,16 @@ export const isSiteAdministrator = ({ scopes, user }: Caller): boolean =>
  */
 export function requireAccess(
   app: FastifyInstance,
-  callers: Callers,
+  callerOf: CallerOf,
   administrators: Administrators,
   used: (user: CallerInPerson) => void,
 ): void {
   // Set before any handler of a route that is not public; a public one has no caller to ask for.
   app.decorateRequest('caller', null as unknown as Caller)
-  const remembered = rememberingCallers(callers)
   app.addHook('onRoute', (route: RouteOptions) => {
     const access = declaredAccess(route)
     if (access === 'public') return
-    route.onRequest = [admission(access, remembered, administrators, used), ...[route.onRequest ?? []].flat()]
+    route.onRequest = [admission(access, callerOf, administrators, used), ...[route.onRequest ?? []].flat()]
   })
 }
 
@@ -80,7 +82,7 @@ function declaredAccess({ config, method, url }: RouteOptions): Access {
  * Callers by their whole `Authorization` header: checking a credential anew each time costs more than the decision.
  * Only headers that were good are remembered, until they expire, and none of them once any credential has changed.
  */
-function rememberingCallers(callers: Callers): (header: string | undefined) => Caller {
+export function rememberingCallers(callers: Callers): CallerOf {
   const remembered = new Map<string, Caller>()
   let lookup: CallerLookup | undefined
   return (header) => {
@@ -126,7 +128,7 @@ class NoCredential extends DomainError {}
 
 function admission(
   access: Exclude<Access, 'public'>,
-  callerOf: (header: string | undefined) => Caller,
+  callerOf: CallerOf,
   administrators: Administrators,
   used: (user: CallerInPerson) => void,
 ) {

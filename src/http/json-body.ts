@@ -25,14 +25,21 @@ export function acceptJsonBodies(app: FastifyInstance): void {
     const { access, batch } = request.routeOptions.config
     const asking = typeof access === 'object' && 'scope' in access && access.scope === 'check'
     try {
-      done(null, parsedJson(body as Buffer, { asking, batch: batch === true }))
+      done(null, readJson(body as Buffer, { asking, batch: batch === true }))
     } catch (error) {
       done(error as Error, undefined)
     }
   })
 }
 
-function parsedJson(body: Buffer, { asking, batch }: { asking: boolean; batch: boolean }): unknown {
+/**
+ * What a body says.
+ *
+ * @param asking it is a question about policy: then NUL may be in it, of which every name is simply unknown
+ * @param batch it is a batch of questions, spared the search for repeated names
+ * @throws DomainError `malformed-json`, `invalid-request`
+ */
+export function readJson(body: Buffer, { asking, batch }: { asking: boolean; batch: boolean }): unknown {
   if (!isUtf8(body)) throw new DomainError('malformed-json', 'the body is not UTF-8')
   const text = body.toString()
   let value: unknown

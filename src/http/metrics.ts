@@ -23,17 +23,17 @@ export class Metrics {
   readonly registry = new Registry()
   /** Called for each decision with its reason (`allowed` for an allow). */
   readonly decisions = new DecisionTally()
-  readonly #routes: RouteTally[] = []
+  readonly #routes = new Map<string, RouteTally>()
 
   /** Where `mails` fails, the database is away, and its figures are left out. */
   constructor(policy: () => PolicyFigures | undefined, mails: () => Promise<MailFigures>) {
     collectDefaultMetrics({ register: this.registry })
     this.#add('counter', 'gatehouse_decisions_total', 'Decisions made', () => this.decisions.samples())
     this.#add('counter', 'gatehouse_http_requests_total', 'Requests answered', () =>
-      this.#routes.flatMap((route) => route.countSamples()),
+      [...this.#routes.values()].flatMap((route) => route.countSamples()),
     )
     this.#add('histogram', 'gatehouse_http_request_duration_seconds', 'From request to answer', () =>
-      this.#routes.flatMap((route) => route.durationSamples()),
+      [...this.#routes.values()].flatMap((route) => route.durationSamples()),
     )
     const figure = (name: string, help: string, value: (figures: PolicyFigures) => Sample[]) =>
       this.#add('gauge', name, help, () => {
@@ -57,8 +57,9 @@ export class Metrics {
 
   /** Where the answers of one route are counted. */
   route(method: string, route: string): RouteTally {
-    const tally = new RouteTally({ method, route })
-    this.#routes.push(tally)
+    const name = `${method} ${route}`
+    const tally = this.#routes.get(name) ?? new RouteTally({ method, route })
+    this.#routes.set(name, tally)
     return tally
   }
 

@@ -1,6 +1,6 @@
 import { fastify } from 'fastify'
 import t from 'tap'
-import { requireAccess } from '../../src/http/authenticate.ts'
+import { rememberingCallers, requireAccess } from '../../src/http/authenticate.ts'
 import { rawRequest } from '../harness/raw-request.ts'
 import { replicaOf, testService } from '../harness/service.ts'
 
@@ -16,7 +16,8 @@ const mistyped = keys.admin.replace(/.$/, (last) => (last === 'a' ? 'b' : 'a'))
 
 t.test('a route that does not say who may call it stops the start', async (t) => {
   const app = fastify()
-  requireAccess(app, { current: () => () => undefined }, { mayAdminister: () => false }, () => undefined)
+  const callerOf = rememberingCallers({ current: () => () => undefined })
+  requireAccess(app, callerOf, { mayAdminister: () => false }, () => undefined)
   t.throws(() => app.get('/open-by-mistake', () => 'secret'), /GET \/open-by-mistake does not declare its access/)
 })
 

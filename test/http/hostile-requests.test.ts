@@ -215,7 +215,7 @@ t.test('an address that is none, or has a part that is too long, is a problem to
     '/%c0%ae%c0%ae',
   ]) {
     const { instance } = await problem(t, await admin('GET', path), 400, 'invalid-request')
-    t.match(instance, /[0-9a-f-]{36}/)
+    t.match(instance, /:[\w-]{16}\.\d+$/)
   }
 })
 
@@ -272,7 +272,7 @@ t.test('a request id is repeated when it can be, and made when not', async (t) =
   t.equal((await problem(t, failed, 400, 'malformed-json')).instance, 'urn:gatehouse:request:a-2')
   for (const id of ['x'.repeat(129), 'with space', 'tab\tbed', 'ümlaut', '']) {
     const made = (await check(FINE, { 'x-request-id': id })).headers.get('x-request-id')
-    t.match(made, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, JSON.stringify(id))
+    t.match(made, /^[\w-]{16}\.\d+$/, JSON.stringify(id))
   }
 })
 
@@ -288,7 +288,9 @@ t.test('every kind of answer carries the headers that keep browsers and caches o
     t.equal(headers.get('server'), null)
     t.equal(headers.get('access-control-allow-origin'), null)
   }
+})
+
+t.test('a decision carries no header that nobody needs of it', async (t) => {
   const { headers } = await check(FINE)
-  t.equal(headers.get('x-content-type-options'), 'nosniff')
-  t.equal(headers.get('cache-control'), 'no-store')
+  t.same([...headers.keys()].sort(), ['connection', 'content-length', 'content-type', 'date', 'keep-alive'])
 })
