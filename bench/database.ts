@@ -111,6 +111,8 @@ async function fill(client: pg.Client, tables: PolicyTables, serviceKey: string)
     row.validFrom,
     row.validUntil,
   ])
+  for (const table of NUMBERED)
+    await client.query(`SELECT setval(pg_get_serial_sequence('${table}', 'id'), max(id)) FROM ${table}`)
   await client.query(SERVICE_KEY, [serviceKeyHash(serviceKey), serviceKeyStart(serviceKey)])
   for (const table of TABLES) await client.query(`ALTER TABLE ${table} ENABLE TRIGGER USER`)
   await client.query('COMMIT')
@@ -118,6 +120,8 @@ async function fill(client: pg.Client, tables: PolicyTables, serviceKey: string)
 }
 
 const TABLES = ['users', 'groups', 'projects', 'memberships', 'grants', 'service_keys']
+/** Rows came with their ids; the next ones are to be numbered behind them. */
+const NUMBERED = ['users', 'groups', 'projects', 'memberships', 'grants']
 const USERS = `INSERT INTO users (id, username, is_active, is_superuser)
   SELECT * FROM unnest($1::int[], $2::text[], $3::boolean[], $4::boolean[])`
 const GROUPS = 'INSERT INTO groups (id, name) SELECT * FROM unnest($1::int[], $2::text[])'
@@ -130,7 +134,7 @@ const GRANTS = `INSERT INTO grants (id, user_id, group_id, project_id, permissio
   FROM unnest($1::int[], $2::int[], $3::int[], $4::int[], $5::text[], $6::text[], $7::bigint[], $8::bigint[])
     AS rows (id, user_id, group_id, project_id, permission, effect, valid_from, valid_until)`
 const SERVICE_KEY = `INSERT INTO service_keys (name, key_hash, key_start, scopes)
-  VALUES ('bench', decode($1, 'hex'), $2, '{check,admin}')`
+  VALUES ('bench', decode($1, 'hex'), $2, '{check,admin,metrics}')`
 
 /** Rows go over as one array a column, many rows in a statement. */
 async function insert<Row>(

@@ -27,13 +27,16 @@ export type Round = {
 }
 
 /** The text of a POST with a JSON body on a connection that stays open. */
-export function postText(path: string, body: unknown, headers: Record<string, string> = {}): string {
-  const text = JSON.stringify(body)
+export const postText = (path: string, body: unknown, headers: Record<string, string> = {}): string =>
+  requestText('POST', path, body, headers)
+
+/** The text of a request on a connection that stays open; the body goes as JSON. */
+export function requestText(method: string, path: string, body: unknown, headers: Record<string, string>): string {
+  const text = body === undefined ? '' : JSON.stringify(body)
   const lines = [
-    `POST ${path} HTTP/1.1`,
+    `${method} ${path} HTTP/1.1`,
     'Host: 127.0.0.1',
-    'Content-Type: application/json',
-    `Content-Length: ${Buffer.byteLength(text)}`,
+    ...(body === undefined ? [] : ['Content-Type: application/json', `Content-Length: ${Buffer.byteLength(text)}`]),
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ]
   return `${lines.join('\r\n')}\r\n\r\n${text}`

@@ -1,6 +1,6 @@
-import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
-import type { Fault, Measure } from './measure.ts'
+import { inChild } from './child-task.ts'
+import type { Found } from './findings.ts'
+import type { Stage } from './stage.ts'
 
 /** What one process measures: one size, and how long each part may take. */
 export type InProcessTask = {
@@ -10,28 +10,18 @@ export type InProcessTask = {
   questions: number
   /** Passes over all questions. */
   passes: number
-  /** How long node-casbin's enforcer is asked, in seconds; at least one question is always answered. 0: not at all. */
+  /** How long node-casbin's enforcer is asked, in seconds; at least one question is always answered. */
   casbinSeconds: number
 }
-export type InProcessResult = { measures: Measure[]; faults: Fault[] }
 
-/** Measures the engine without a server around it, and node-casbin's, in a process of their own. */
-export function measureInProcess(task: InProcessTask): Promise<InProcessResult> {
-  const script = fileURLToPath(new URL('in-process-task.ts', import.meta.url))
-  const child = fork(script, {
-    execArgv: ['--import=tsx', '--expose-gc', '--max-old-space-size=12288'],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  })
-  const end = () => child.kill()
-  process.once('exit', end)
-  return new Promise((resolve, reject) => {
-    child.once('message', (result: InProcessResult | { failed: string }) => {
-      process.off('exit', end)
-      child.kill()
-      if ('failed' in result) reject(new Error(result.failed))
-      else resolve(result)
-    })
-    child.once('exit', () => reject(new Error(`the measuring process of ${task.grants} grants ended`)))
-    child.send(task)
-  })
+/** The engine without a server around it, beside the engines that run in a process too; one size after the other. */
+export async function inProcess({ plan, instant, findings, progress }: Stage): Promise<void> {
+  const { seed, questions, passes, casbinSeconds } = plan
+  for (const grants of plan.sizes) {
+    progress(`in process, ${grants} grants`)
+    const task: InProcessTask = { grants, seed, questions, passes, casbinSeconds, instant }
+    findings.add(await inChild<InProcessTask, Found>('in-process-task.ts', task, NODE_OPTIONS))
+  }
 }
+
+const NODE_OPTIONS = ['--expose-gc', '--max-old-space-size=12288']

@@ -12,6 +12,11 @@ export type Plan = {
   /** Passes over all questions in process. */
   passes: number
   casbinSeconds: number
+  /** Starts of each service, of which the last stays. */
+  starts: number
+  /** Rounds of grants written on one replica and watched on another, and how many in each. */
+  propagationRounds: number
+  writesARound: number
 }
 
 /** What the command line asks for. */
@@ -25,14 +30,28 @@ const FULL: Plan = {
   secondsARound: 3,
   passes: 9,
   casbinSeconds: 30,
+  starts: 3,
+  propagationRounds: 5,
+  writesARound: 1_000,
 }
-/** At most two minutes altogether. */
-const QUICK: Partial<Plan> = { questions: 3_000, rounds: 3, secondsARound: 0.7, passes: 7, casbinSeconds: 0.5 }
+/** At most two minutes altogether on two processors. */
+const QUICK: Partial<Plan> = {
+  sizes: [1_000, 1_000_000],
+  questions: 3_000,
+  rounds: 3,
+  secondsARound: 0.7,
+  passes: 7,
+  casbinSeconds: 0.5,
+  starts: 1,
+  propagationRounds: 2,
+  writesARound: 200,
+}
 
 export const USAGE = `npm run bench -- [options]
   --quick               at most two minutes; the figures scatter more
   --json                print the results as JSON instead of tables
-  --sizes 1000,100000   numbers of grants to measure (default ${FULL.sizes.join(',')})
+  --sizes 1000,100000   numbers of grants to measure (default ${FULL.sizes.join(',')};
+                        with --quick ${QUICK.sizes?.join(',')})
   --rounds N            rounds of load
   --seconds N           length of a round
   --seed N              another policy and other requests of the same kind

@@ -15,6 +15,9 @@ export function residentBytesOf(pid: number): number {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(procFile(pid, 'status'))?.[1] ?? Number.NaN) * 1024
 }
 
+/** What the kernel calls a process; empty where there is none, or no /proc. */
+export const nameOfProcess = (pid: number): string => procFile(pid, 'comm').trim()
+
 function procFile(pid: number, name: string): string {
   try {
     return readFileSync(`/proc/${pid}/${name}`, 'utf8')

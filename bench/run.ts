@@ -1,163 +1,83 @@
 /** `npm run bench`: measures this service beside its peers, on one machine in one run. */
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { compiled } from './compiled.ts'
-import { type BenchServer, benchServer } from './database.ts'
-import { measureInProcess } from './in-process.ts'
-import { LoadDriver } from './load-driver.ts'
-import { loadOf } from './loads.ts'
-import type { Fault, Measure } from './measure.ts'
-import type { Contender, Load } from './peer.ts'
-import { bareContender, startBareRoute } from './peers/bare-route.ts'
-import { cerbosContender, startCerbos } from './peers/cerbos.ts'
-import { batchContender, gatehouseContender, oneUserContender, startGatehouse } from './peers/gatehouse.ts'
-import { type Options, optionsOf, type Plan, USAGE } from './plan.ts'
-import { residentBytesOf } from './process-figures.ts'
+import { type Baseline, type Fallen, fallenBelow, readBaseline, wordedFallen } from './baseline.ts'
+import { inProcess } from './in-process.ts'
+import { optionsOf, USAGE } from './plan.ts'
+import { propagation } from './propagation.ts'
 import { reportOf } from './report.ts'
 import { circumstances, keep, type Results } from './results.ts'
-import { measureRounds, verify } from './rounds.ts'
-import type { ServerProcess } from './server-process.ts'
+import { Stage } from './stage.ts'
+import { startAndMemory } from './start-and-memory.ts'
 import { verdictsOf } from './targets.ts'
+import { underLoad } from './under-load.ts'
+import { whileWriting } from './while-writing.ts'
 
-const NO_POLICY = { users: [], groups: [], projects: [], memberships: [], grants: [], serviceKeys: [] }
-
-/** One run: what it found so far, and what has to be put away when it ends, however it ends. */
-class Run {
-  readonly measures: Measure[] = []
-  readonly faults: Fault[] = []
-  readonly loads: Load[] = []
-  private readonly plan: Plan
-  private readonly databaseUrl: string | undefined
-  private readonly instant = Date.now()
-  private readonly endings: (() => unknown)[] = []
-  private readonly services = new Map<number, ServerProcess>()
-  private serviceKey = ''
-
-  constructor({ plan, databaseUrl }: Options) {
-    this.plan = plan
-    this.databaseUrl = databaseUrl
-  }
-
-  /** The engine and node-casbin's, one size after the other. */
-  async inProcess(): Promise<void> {
-    const { seed, questions, passes, casbinSeconds } = this.plan
-    for (const grants of this.plan.sizes) {
-      progress(`in process, ${grants} grants`)
-      const task = { grants, seed, questions, passes, casbinSeconds, instant: this.instant }
-      const { measures, faults } = await measureInProcess(task)
-      this.measures.push(...measures)
-      this.faults.push(...faults)
-    }
-  }
-
-  /** Every server under load, in turns. Nothing is measured where an answer is wrong. */
-  async overHttp(): Promise<void> {
-    const driver = new LoadDriver()
-    this.endings.push(() => driver.stop())
-    const contenders = [...(await this.startedServices()), ...(await this.peers())]
-    progress('asking everything once, comparing answers')
-    this.faults.push(...(await verify(driver, contenders)))
-    if (this.faults.length > 0) return
-    const { measures, faults } = await measureRounds(driver, contenders, this.plan, progress)
-    this.measures.push(...measures)
-    this.faults.push(...faults)
-    for (const [grants, { pid }] of this.services) this.note('memory after the load', grants, 'MB', megabytesOf(pid))
-  }
-
-  /** Puts away what was started, the last first. */
-  async end(): Promise<void> {
-    for (const ending of this.endings.splice(0).reverse()) await ending()
-  }
-
-  private async startedServices(): Promise<Contender[]> {
-    const { newServiceKey } = await compiled<typeof import('../src/session/service-key.ts')>('session/service-key.ts')
-    this.serviceKey = newServiceKey()
-    const database = await benchServer(this.databaseUrl)
-    this.endings.push(() => database.close())
-    const dataDir = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
-    this.endings.push(() => rmSync(dataDir, { recursive: true, force: true }))
-    const empty = await startGatehouse(await database.filled('empty', NO_POLICY, this.serviceKey), dataDir)
-    this.endings.push(() => empty.stop())
-    const contenders: Contender[] = []
-    for (const grants of this.plan.sizes) contenders.push(...(await this.service(database, grants, empty, dataDir)))
-    await empty.stop()
-    return contenders
-  }
-
-  private async service(database: BenchServer, grants: number, empty: ServerProcess, dataDir: string) {
-    progress(`filling a database with ${grants} grants`)
-    const load = loadOf(grants, this.plan.questions, this.plan.seed, this.instant)
-    this.loads.push(load)
-    const url = await database.filled(`of_${grants}`, load.tables, this.serviceKey)
-    progress(`starting the service on ${grants} grants`)
-    const server = await startGatehouse(url, dataDir)
-    this.endings.push(() => server.stop())
-    this.services.set(grants, server)
-    this.note('start to ready', grants, 's', server.readySeconds)
-    this.note('memory above the empty service', grants, 'MB', megabytesOf(server.pid) - megabytesOf(empty.pid))
-    const single = gatehouseContender(server, load, this.serviceKey)
-    if (!this.isLargest(load)) return [single]
-    return [single, batchContender(server, load, this.serviceKey), oneUserContender(server, load, this.serviceKey)]
-  }
-
-  private async peers(): Promise<Contender[]> {
-    progress('starting the peers')
-    const [bare, control, cerbos] = [await startBareRoute(), await startBareRoute(), await startCerbos()]
-    for (const server of [bare, control, cerbos]) this.endings.push(() => server.stop())
-    const largest = this.loads.filter((load) => this.isLargest(load))
-    return [
-      ...largest.map((load) => bareContender('bare route', bare, load)),
-      ...largest.map((load) => bareContender('bare route, control', control, load)),
-      ...this.loads.map((load) => cerbosContender(cerbos, load)),
-    ]
-  }
-
-  /** What does not depend on the size, or is aimed at for the largest only, is measured there. */
-  private isLargest({ grants }: Load): boolean {
-    return grants === Math.max(...this.plan.sizes)
-  }
-
-  private note(what: string, grants: number, unit: string, value: number): void {
-    this.measures.push({ what, peer: 'gatehouse', grants, unit, values: [value] })
-  }
-}
+/** What a run measures, in this order: later parts ask the services that earlier ones started. */
+const PARTS: { measure: (stage: Stage) => Promise<void>; repeatable: boolean }[] = [
+  { measure: inProcess, repeatable: true },
+  { measure: startAndMemory, repeatable: false },
+  { measure: underLoad, repeatable: true },
+  { measure: whileWriting, repeatable: true },
+  { measure: propagation, repeatable: true },
+]
+/** How often a part is measured again where a ratio seems to have fallen: a busy machine looks like that, too. */
+const REPEATS = 2
 
 async function main(): Promise<void> {
   const options = optionsOf(process.argv.slice(2))
+  const baseline = readBaseline()
   const begun = circumstances()
-  const run = new Run(options)
+  const stage = new Stage(options, progress)
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => void run.end().then(() => process.exit(1)))
+    process.once(signal, () => void stage.end().then(() => process.exit(1)))
   try {
-    await run.inProcess()
-    await run.overHttp()
+    await measureAll(stage, baseline)
   } finally {
-    await run.end()
+    await stage.end()
   }
-  const { measures, faults } = run
+  const { measures, faults } = stage.findings
+  const verdicts = verdictsOf(measures, options.plan.sizes)
   const results: Results = {
     format: 1,
     ...begun,
     quick: options.quick,
     plan: options.plan,
-    loads: run.loads.map(({ properties }) => properties),
+    loads: stage.loads.map(({ properties }) => properties),
     measures,
-    verdicts: verdictsOf(measures, options.plan.sizes),
+    verdicts,
     faults,
   }
-  const path = keep(results)
+  const kept = keep(results)
   console.log(options.json ? JSON.stringify(results, null, 2) : reportOf(results))
-  progress(`kept in ${path}`)
+  progress(`kept in ${kept.join(', ')}`)
   for (const { where, fault } of faults) console.error(`WRONG: ${where}: ${fault}`)
-  if (faults.length > 0) process.exitCode = 1
+  const fallen = faults.length > 0 ? [] : fallenBelow(baseline, verdicts)
+  for (const one of fallen) console.error(wordedFallen(one))
+  if (faults.length > 0 || fallen.length > 0) process.exitCode = 1
 }
+
+/** Part by part. After a wrong answer nothing more is measured. */
+async function measureAll(stage: Stage, baseline: Baseline): Promise<void> {
+  let known: Fallen[] = []
+  for (const { measure, repeatable } of PARTS) {
+    await measure(stage)
+    for (let repeat = 0; repeatable && repeat < REPEATS && stage.findings.faults.length === 0; repeat += 1) {
+      const news = fallenSoFar(stage, baseline).filter(({ what }) => !known.some((before) => before.what === what))
+      if (news.length === 0) break
+      progress(`once more, to be sure: ${news.map(({ what }) => what).join('; ')}`)
+      await measure(stage)
+    }
+    if (stage.findings.faults.length > 0) return
+    known = fallenSoFar(stage, baseline)
+  }
+}
+
+/** What was measured and has fallen; what has not been measured yet has not. */
+const fallenSoFar = ({ findings, plan }: Stage, baseline: Baseline): Fallen[] =>
+  fallenBelow(baseline, verdictsOf(findings.measures, plan.sizes)).filter(({ ratio }) => ratio !== null)
 
 function progress(text: string): void {
   process.stderr.write(`${(performance.now() / 1000).toFixed(0).padStart(4)} s  ${text}\n`)
 }
-
-const megabytesOf = (pid: number) => residentBytesOf(pid) / 1e6
 
 try {
   await main()

@@ -1,8 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 
+/** What `inside-service.mjs` does when asked, where the server was started with it. */
+export type Order = { kind: 'memory' } | { kind: 'profile' } | { kind: 'profiled'; path: string }
+
 /** A server started for the benchmark, in a process of its own, listening on loopback. */
-export type ServerProcess = { pid: number; port: number; readySeconds: number; stop(): Promise<void> }
+export type ServerProcess = {
+  pid: number
+  port: number
+  readySeconds: number
+  /** Asks `inside-service.mjs`; one order at a time. Rejects when the server ends before it answers. */
+  ask<Answer>(order: Order): Promise<Answer>
+  stop(): Promise<void>
+}
 
 /**
  * Starts a command and waits until `readyPath` answers 200; `readySeconds` counts from the start of the process.
@@ -20,11 +30,11 @@ export async function startServer(options: {
   const begun = performance.now()
   const child = spawn(options.command, options.args, {
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   })
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
+    stream?.on('data', (chunk) => {
       printed = (printed + chunk).slice(-4000)
     })
   }
@@ -38,7 +48,13 @@ export async function startServer(options: {
   }
   const { pid } = child
   if (pid === undefined) throw new Error(`${options.command} did not start`)
-  return { pid, port: options.port, readySeconds: (performance.now() - begun) / 1000, stop: () => stop(child) }
+  return {
+    pid,
+    port: options.port,
+    readySeconds: (performance.now() - begun) / 1000,
+    ask: (order) => ask(child, order),
+    stop: () => stop(child),
+  }
 }
 
 /** A port that nobody listens on just now. */
@@ -62,6 +78,18 @@ async function answers(url: string): Promise<boolean> {
   } catch {
     return false
   }
+}
+
+function ask<Answer>(child: ChildProcess, order: Order): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const ended = () => reject(new Error(`the server ended before it answered to ${order.kind}`))
+    child.once('exit', ended)
+    child.once('message', (answer: Answer) => {
+      child.off('exit', ended)
+      resolve(answer)
+    })
+    child.send(order)
+  })
 }
 
 async function stop(child: ChildProcess): Promise<void> {

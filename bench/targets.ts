@@ -1,77 +1,174 @@
 import { type Measure, median } from './measure.ts'
+import { writtenPeer } from './while-writing.ts'
 
-/** A figure held against what is aimed at; `met` is null where no aim is stated, or not for this size. */
-export type Verdict = { what: string; values: number[]; unit: string; aim: string; met: boolean | null }
+/**
+ * A figure held against what is aimed at. `met` is null where no aim is stated, or not for this size. `ratio` says how
+ * many times the aim is met (1: just); of a comparison without an aim it is the figure itself; null where there is
+ * neither. Only `comparable` ratios are the same on every machine, and are held against the baseline.
+ */
+export type Verdict = {
+  what: string
+  grants: number
+  values: number[]
+  unit: string
+  aim: string
+  met: boolean | null
+  ratio: number | null
+  comparable: boolean
+}
 
 /** The targets are stated for this many grants. */
-const STATED_FOR = 1_000_000
+export const STATED_FOR = 1_000_000
 
 type Aim = { least?: number; most?: number }
+type Row = Pick<Verdict, 'what' | 'values' | 'unit'> & { aim?: Aim; comparable?: boolean }
+/** The values of one figure, one a round. */
+type Of = (what: string, peer: string, grants?: number) => number[]
 
-/** Compares what was measured, round by round where both sides were in the same rounds. */
+/** Compares what was measured at the largest size, round by round where both sides were in the same rounds. */
 export function verdictsOf(measures: Measure[], sizes: number[]): Verdict[] {
   const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)]
-  const of = (what: string, peer: string, grants = largest) =>
+  const of: Of = (what, peer, grants = largest) =>
     measures.find((each) => each.what === what && each.peer === peer && each.grants === grants)?.values ?? []
+  const rows = [
+    ...againstBare(of),
+    ...againstSize(of, smallest),
+    ...againstCerbos(of),
+    ...inProcess(of),
+    ...inBatches(of),
+    ...ofTheProcess(of),
+    ...ofWrites(of),
+  ]
+  return rows.map(({ aim = {}, comparable = false, ...row }) => ({
+    ...row,
+    grants: largest,
+    aim: worded(aim, row.unit),
+    met: largest === STATED_FOR ? fits(median(row.values), aim) : null,
+    ratio: ratioTo(aim, median(row.values), row.unit),
+    comparable,
+  }))
+}
+
+const [RATE, CPU] = ['requests', 'server CPU a request']
+const DECISION = 'one decision, median'
+
+function againstBare(of: Of): Row[] {
   const bare = (what: string) => pairwise(of(what, 'bare route'), of(what, 'bare route, control'), mean)
-  const verdict = (what: string, values: number[], unit: string, aim: Aim): Verdict => ({
-    what,
-    values,
-    unit,
-    aim: worded(aim, unit),
-    met: largest === STATED_FOR && values.length > 0 ? fits(median(values), aim) : null,
-  })
-  const [rate, cpu] = ['requests', 'server CPU a request']
-  const decision = 'one decision, median'
   return [
-    verdict('requests a second, of a bare route', pairwise(of(rate, 'gatehouse'), bare(rate), ratio), '×', {
-      least: 0.9,
-    }),
-    verdict('requests a CPU second, of a bare route', pairwise(bare(cpu), of(cpu, 'gatehouse'), ratio), '×', {
-      least: 0.9,
-    }),
-    verdict(
-      'control: one bare route of the other',
-      pairwise(of(rate, 'bare route, control'), of(rate, 'bare route'), ratio),
-      '×',
-      {},
-    ),
-    verdict(
-      `requests a second at ${smallest}, of those at ${largest}`,
-      pairwise(of(rate, 'gatehouse', smallest), of(rate, 'gatehouse'), ratio),
-      '×',
-      { least: 0.95, most: 1.05 },
-    ),
-    verdict('requests a second, of Cerbos', pairwise(of(rate, 'gatehouse'), of(rate, 'cerbos'), ratio), '×', {
-      least: 6,
-    }),
-    verdict('requests a CPU second, of Cerbos', pairwise(of(cpu, 'cerbos'), of(cpu, 'gatehouse'), ratio), '×', {}),
-    verdict('one decision, median', of(decision, 'engine'), 'µs', { most: 1 }),
-    verdict('one decision, p99', of('one decision, p99', 'engine'), 'µs', { most: 5 }),
-    verdict(
-      'one decision, of node-casbin',
-      of(decision, 'node-casbin').map((micros) => micros / median(of(decision, 'engine'))),
-      '×',
-      { least: 1_000_000 },
-    ),
-    verdict(
-      'decisions in batches, random users',
-      of('decisions a CPU second', 'gatehouse, batches of random users'),
-      '/s',
-      {
-        least: 450_000,
-      },
-    ),
-    verdict('decisions in batches, one user', of('decisions a CPU second', 'gatehouse, batches of one user'), '/s', {
-      least: 1_000_000,
-    }),
-    verdict('projects of a user, median', of('projects of a user, median', 'engine'), 'ms', { most: 2 }),
-    verdict('memory above the empty service', of('memory above the empty service', 'gatehouse'), 'MB', { most: 100 }),
-    verdict('start to ready', of('start to ready', 'gatehouse'), 's', { most: 4 }),
+    compared('requests a second, of a bare route', of(RATE, 'gatehouse'), bare(RATE), { least: 0.9 }),
+    compared('requests a CPU second, of a bare route', bare(CPU), of(CPU, 'gatehouse'), { least: 0.9 }),
+    {
+      ...compared('control: one bare route of the other', of(RATE, 'bare route, control'), of(RATE, 'bare route')),
+      comparable: false,
+    },
   ]
 }
 
-const ratio = (a: number, b: number) => a / b
+function againstSize(of: Of, smallest: number): Row[] {
+  const aim = { least: 0.95, most: 1.05 }
+  const name = `at ${smallest.toLocaleString('en')} grants, of those here`
+  const [rate, cpu] = [of(RATE, 'gatehouse', smallest), of(CPU, 'gatehouse', smallest)]
+  return [
+    compared(`requests a second ${name}`, rate, of(RATE, 'gatehouse'), aim),
+    compared(`requests a CPU second ${name}`, of(CPU, 'gatehouse'), cpu, aim),
+  ]
+}
+
+const againstCerbos = (of: Of): Row[] => [
+  compared('requests a second, of Cerbos', of(RATE, 'gatehouse'), of(RATE, 'cerbos'), { least: 6 }),
+  compared('requests a CPU second, of Cerbos', of(CPU, 'cerbos'), of(CPU, 'gatehouse')),
+]
+
+function inProcess(of: Of): Row[] {
+  const engine = median(of(DECISION, 'engine'))
+  const timesEngine = (peer: string) => of(DECISION, peer).map((micros) => micros / engine)
+  return [
+    { what: 'one decision in process, median', values: of(DECISION, 'engine'), unit: 'µs', aim: { most: 1 } },
+    { what: 'one decision in process, p99', values: of('one decision, p99', 'engine'), unit: 'µs', aim: { most: 5 } },
+    {
+      what: 'decisions in process, of node-casbin',
+      values: timesEngine('node-casbin'),
+      unit: '×',
+      aim: { least: 1_000_000 },
+      comparable: true,
+    },
+    { what: 'decisions in process, of Cedar', values: timesEngine('cedar'), unit: '×', comparable: true },
+    {
+      what: 'projects of a user, median',
+      values: of('projects of a user, median', 'engine'),
+      unit: 'ms',
+      aim: { most: 2 },
+    },
+  ]
+}
+
+function inBatches(of: Of): Row[] {
+  const [decisions, bare] = ['decisions a CPU second', of(CPU, 'bare route')]
+  const kind = (name: string, least: number): Row[] => {
+    const values = of(decisions, `gatehouse, batches of ${name}`)
+    return [
+      { what: `decisions in batches of ${name}, a CPU second`, values, unit: '/s', aim: { least } },
+      {
+        what: `decisions in batches of ${name}, for one request of a bare route`,
+        values: pairwise(values, bare, (rate, micros) => (rate * micros) / 1e6),
+        unit: '×',
+        comparable: true,
+      },
+    ]
+  }
+  return [...kind('random users', 450_000), ...kind('one user', 1_000_000)]
+}
+
+const ofTheProcess = (of: Of): Row[] => [
+  {
+    what: 'memory held above the empty service',
+    values: of('memory held above the empty service', 'gatehouse'),
+    unit: 'MB',
+    aim: { most: 100 },
+    comparable: true,
+  },
+  {
+    what: 'resident memory above the empty service',
+    values: of('resident memory above the empty service', 'gatehouse'),
+    unit: 'MB',
+  },
+  { what: 'start to ready', values: of('start to ready', 'gatehouse'), unit: 's', aim: { most: 4 } },
+]
+
+function ofWrites(of: Of): Row[] {
+  const [here, elsewhere, nowhere] = (['to its database', 'to another database', 'nowhere'] as const).map(writtenPeer)
+  const of3 = (what: string, peer = '') => of(what, peer)
+  return [
+    {
+      what: 'grant written to deciding on another replica, p99',
+      values: of('grant asked to be written → decides elsewhere, p99', 'gatehouse'),
+      unit: 'ms',
+      aim: { most: 20 },
+    },
+    compared(
+      'requests a second while 1,000 grants a second are written, of idle',
+      of3(RATE, here),
+      of3(RATE, nowhere),
+      {
+        least: 0.9,
+      },
+    ),
+    compared('requests a CPU second while they are written, of idle', of3(CPU, nowhere), of3(CPU, here), {
+      least: 0.9,
+    }),
+    compared(
+      'requests a second while they are written, of while they are written elsewhere',
+      of3(RATE, here),
+      of3(RATE, elsewhere),
+    ),
+  ]
+}
+
+/** `a` in units of `b`, round by round. */
+function compared(what: string, a: number[], b: number[], aim: Aim = {}): Row {
+  return { what, values: pairwise(a, b, (one, other) => one / other), unit: '×', aim, comparable: true }
+}
+
 const mean = (a: number, b: number) => (a + b) / 2
 
 function pairwise(a: number[], b: number[], combine: (a: number, b: number) => number): number[] {
@@ -82,8 +179,14 @@ function pairwise(a: number[], b: number[], combine: (a: number, b: number) => n
 }
 
 function fits(value: number, { least, most }: Aim): boolean | null {
-  if (least === undefined && most === undefined) return null
+  if (Number.isNaN(value) || (least === undefined && most === undefined)) return null
   return value >= (least ?? -Infinity) && value <= (most ?? Infinity)
+}
+
+function ratioTo({ least, most }: Aim, value: number, unit: string): number | null {
+  if (Number.isNaN(value)) return null
+  if (least === undefined && most === undefined) return unit === '×' ? value : null
+  return Math.min(least === undefined ? Infinity : value / least, most === undefined ? Infinity : most / value)
 }
 
 function worded({ least, most }: Aim, unit: string): string {

@@ -6,6 +6,7 @@ import { type Question, questionsAbout } from '../request-load.ts'
 import { freePort, type ServerProcess, startServer } from '../server-process.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+const INSIDE = new URL('../inside-service.mjs', import.meta.url).href
 const BATCH = 1_000
 /** Enough to keep the server busy while the load process reads an answer. */
 const BATCH_CONNECTIONS = 3
@@ -15,7 +16,7 @@ export async function startGatehouse(databaseUrl: string, dataDir: string): Prom
   const port = await freePort()
   return await startServer({
     command: process.execPath,
-    args: [MAIN, 'serve'],
+    args: [`--import=${INSIDE}`, MAIN, 'serve'],
     port,
     readyPath: '/readyz',
     env: {
@@ -27,6 +28,22 @@ export async function startGatehouse(databaseUrl: string, dataDir: string): Prom
     },
     patience: 120,
   })
+}
+
+/** One question to the service that is not timed. @throws Error where it is not answered by a success */
+export async function askService<Answer>(
+  { port }: ServerProcess,
+  serviceKey: string,
+  path: string,
+  body: object,
+): Promise<Answer> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...bearer(serviceKey) },
+    body: JSON.stringify(body),
+  })
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}: ${await answer.text()}`)
+  return (await answer.json()) as Answer
 }
 
 /** `POST /check` by a caller with a service key. */

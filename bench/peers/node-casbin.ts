@@ -1,7 +1,7 @@
 import type { PolicyModel } from '../../src/decision/policy-model.ts'
 import { compiled } from '../compiled.ts'
-import type { InProcessResult } from '../in-process.ts'
-import { median, quantile } from '../measure.ts'
+import type { Found } from '../findings.ts'
+import { type Fault, median, quantile } from '../measure.ts'
 import type { Load } from '../peer.ts'
 
 /** More answers than this change nothing in a median. */
@@ -11,13 +11,13 @@ const ENOUGH = 2_000
  * node-casbin's own Enforcer on the full rule set with the same `model.conf`, asked synchronously, in this process.
  * At a million grants one answer takes seconds, so as many questions are asked as fit, the first one at least.
  */
-export async function measureNodeCasbin(model: PolicyModel, load: Load, seconds: number): Promise<InProcessResult> {
+export async function measureNodeCasbin(model: PolicyModel, load: Load, seconds: number): Promise<Found> {
   const { casbinEnforcer } =
     await compiled<typeof import('../../src/decision/casbin-enforcer.ts')>('decision/casbin-enforcer.ts')
   const filling = performance.now()
   const enforcer = casbinEnforcer(model, load.tables)
   const filled = (performance.now() - filling) / 1000
-  const faults: InProcessResult['faults'] = []
+  const faults: Fault[] = []
   const micros: number[] = []
   const until = performance.now() + seconds * 1000
   for (const { check, expected } of load.questions) {
