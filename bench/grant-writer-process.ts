@@ -5,10 +5,8 @@ import type { WriteOrder, WriterOrder, Written } from './grant-writer.ts'
 import { cpuSecondsOf, nameOfProcess } from './process-figures.ts'
 import { at } from './random.ts'
 
-/** Several, so that a writer does not wait for the one before it to be committed. */
+/** Several, so that a writer need not wait for the one before it; where these cannot keep up, fewer are written. */
 const CONNECTIONS = 4
-/** More than this on their way means that the database cannot keep up; then fewer are written, and counted. */
-const MOST_ON_THE_WAY = 100
 const LATEST = 1_000
 const FAR_AHEAD = Date.UTC(2090, 0)
 
@@ -22,8 +20,7 @@ process.on('message', async (order: WriterOrder) => {
   try {
     if (order.kind === 'begin') {
       writing = new Writing(order.order)
-      await writing.begin()
-      process.send?.({ result: {} })
+      process.send?.({ result: await writing.begin() })
     } else {
       process.send?.({ result: await writing?.end() })
     }
@@ -35,7 +32,6 @@ process.on('message', async (order: WriterOrder) => {
 class Writing {
   private readonly order: WriteOrder
   private readonly connections: pg.Client[]
-  private readonly onTheWay = new Set<Promise<unknown>>()
   private readonly inForce: Written['inForce'] = []
   private project = 0
   private begun = 0
@@ -51,7 +47,7 @@ class Writing {
     this.connections = Array.from({ length: CONNECTIONS }, () => new pg.Client(order.databaseUrl))
   }
 
-  async begin(): Promise<void> {
+  async begin(): Promise<object> {
     for (const connection of this.connections) await connection.connect()
     this.project = projects.get(this.order.databaseUrl) ?? (await this.createdProject())
     projects.set(this.order.databaseUrl, this.project)
@@ -62,12 +58,12 @@ class Writing {
     this.begun = performance.now()
     this.grants = 0
     this.loop = this.keepWriting()
+    return {}
   }
 
   async end(): Promise<Written> {
     this.over = true
     await this.loop
-    await Promise.all(this.onTheWay)
     if (this.failure) throw this.failure
     const seconds = (performance.now() - this.begun) / 1000
     const { user, system } = process.cpuUsage(this.own)
@@ -84,21 +80,23 @@ class Writing {
     }
   }
 
+  /** Each connection writes the next one that is due, when it has written the one before. */
   private async keepWriting(): Promise<void> {
     let issued = 0
-    while (!this.over && !this.failure) {
-      const due = ((performance.now() - this.begun) / 1000) * this.order.grantsASecond
-      while (issued < due && this.onTheWay.size < MOST_ON_THE_WAY) {
-        this.send(at(this.connections, issued % CONNECTIONS))
-        issued += 1
-      }
-      await new Promise((resolve) => setTimeout(resolve, 1))
-    }
-  }
-
-  private send(connection: pg.Client): void {
-    const sent = this.write(connection).finally(() => this.onTheWay.delete(sent))
-    this.onTheWay.add(sent)
+    const due = () => ((performance.now() - this.begun) / 1000) * this.order.grantsASecond
+    const isOver = () => this.over || this.failure !== undefined
+    await Promise.all(
+      this.connections.map(async (connection) => {
+        while (!isOver()) {
+          if (issued >= due()) {
+            await new Promise((resolve) => setTimeout(resolve, 1))
+          } else {
+            issued += 1
+            await this.write(connection)
+          }
+        }
+      }),
+    )
   }
 
   private async write(connection: pg.Client): Promise<void> {

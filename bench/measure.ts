@@ -10,5 +10,10 @@ export function quantile(values: ArrayLike<number>, share: number): number {
   return sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN
 }
 
-/** The middle value; NaN of none. */
-export const median = (values: ArrayLike<number>): number => quantile(values, 0.5)
+/** The middle value, of an even number the mean of the two in the middle; NaN of none. */
+export function median(values: ArrayLike<number>): number {
+  const sorted = Float64Array.from(values).sort()
+  const middle = sorted.length / 2
+  const [low, high] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
+  return low === undefined || high === undefined ? Number.NaN : (low + high) / 2
+}

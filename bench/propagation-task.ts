@@ -20,7 +20,7 @@ answerTask(async (task: PropagationTask): Promise<PropagationResult> => {
   const watcher = new Watcher(task)
   await writer.open()
   await watcher.open()
-  const writes = Array.from({ length: task.writes }, (_, place) => ({
+  const writes = Array.from({ length: task.warmUp + task.writes }, (_, place) => ({
     user: at(task.users, place % task.users.length),
     allowed: Math.floor(place / task.users.length) % 2 === 0,
     requested: 0,
@@ -40,7 +40,7 @@ answerTask(async (task: PropagationTask): Promise<PropagationResult> => {
   await writer.takeAllAway()
   writer.close()
   watcher.close()
-  const settled = writes.filter(({ effective }) => effective > 0)
+  const settled = writes.slice(task.warmUp).filter(({ effective }) => effective > 0)
   return {
     fromRequest: settled.map(({ requested, effective }) => effective - requested),
     // The watched replica may answer by a write before the other one has said that it is done.

@@ -15,14 +15,16 @@ export function reportOf(results: Results): string {
         .map((name) => [spaced(name), ...loads.map((load) => shareOrCount(load[name as keyof typeof load]))]),
     ])}`,
     `Measured\n${table([['', '', ...plan.sizes.map(grouped)], ...measureRows(measures, plan.sizes)])}`,
-    `Compared, at ${grouped(Math.max(...plan.sizes))} grants\n${table(
-      verdicts.map(({ what, values, unit, aim, met }) => [
+    `Compared, at ${grouped(Math.max(...plan.sizes))} grants\n${table([
+      ['', 'median (least–greatest)', 'target', 'of the target', ''],
+      ...verdicts.map(({ what, values, unit, aim, met, ratio }) => [
         what,
         withSpread(values, unit),
         aim,
+        aim === '' ? '' : ratioText(ratio),
         met === null ? '' : met ? 'met' : 'not met',
       ]),
-    )}`,
+    ])}`,
   ]
   return `${sections.join('\n\n')}\n`
 }
@@ -48,10 +50,13 @@ function measureRows(measures: Measure[], sizes: number[]): string[][] {
 /** What a row is about, in the order to read it. */
 const ORDER = [
   'requests',
+  'grants written',
   'latency, median',
   'latency, p99',
   'server CPU a request',
   'server CPU',
+  'CPU of PostgreSQL',
+  'CPU of the writer',
   'decisions a second',
   'decisions a CPU second',
   'one decision, median',
@@ -68,14 +73,18 @@ function placeOf(key: string): number {
   return place < 0 ? ORDER.length : place
 }
 
-function withSpread(values: number[], unit: string): string {
+/** How many times a target is met; 1.00 is just met. */
+export const ratioText = (ratio: number | null): string => (ratio === null ? '–' : ratio.toFixed(2))
+
+/** The median, and in brackets the least and the greatest value. */
+export function withSpread(values: number[], unit: string): string {
   if (values.length === 0) return '–'
   const spread = values.length === 1 ? '' : ` (${figure(Math.min(...values))}–${figure(Math.max(...values))})`
   return `${figure(median(values))}${spread} ${unit}`.trimEnd()
 }
 
 /** Three significant digits, whole numbers from a hundred on. */
-function figure(value: number): string {
+export function figure(value: number): string {
   if (!Number.isFinite(value)) return '–'
   return Math.abs(value) >= 100 ? grouped(Math.round(value)) : String(Number(value.toPrecision(3)))
 }
@@ -85,7 +94,7 @@ const spaced = (name: string) => name.replace(/[A-Z]/g, (letter) => ` ${letter.t
 const shareOrCount = (value: number) => (value <= 1 ? `${(value * 100).toFixed(1)} %` : grouped(value))
 
 /** Columns as wide as their widest cell. */
-function table(rows: string[][]): string {
+export function table(rows: string[][]): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)))
   return rows
     .map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd())

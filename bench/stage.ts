@@ -31,7 +31,7 @@ export class Stage {
   private driving: LoadDriver | undefined
   private readonly emptyDatabases = new Map<string, Promise<string>>()
 
-  constructor({ plan, databaseUrl }: Options, progress: (text: string) => void) {
+  constructor({ plan, databaseUrl }: Pick<Options, 'plan' | 'databaseUrl'>, progress: (text: string) => void) {
     this.plan = plan
     this.databaseUrl = databaseUrl
     this.progress = progress

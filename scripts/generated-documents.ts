@@ -1,33 +1,43 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { chartOf } from '../bench/chart.ts'
+import type { Results } from '../bench/results.ts'
+import { speedSection } from '../bench/speed-table.ts'
 import { type ConfigVariable, configVariables } from '../src/config.ts'
 import { PROBLEMS } from '../src/errors.ts'
 
-const TABLE_START = '<!-- configuration: written by `npm run docs` -->'
-const TABLE_END = '<!-- end of configuration -->'
+const CONFIGURATION = ['<!-- configuration: written by `npm run docs` -->', '<!-- end of configuration -->'] as const
+const SPEED = ['<!-- speed: written by `npm run docs` -->', '<!-- end of speed -->'] as const
 
 /** A document made from the source, or with a part made from it: its path in the project and its whole text. */
 export type GeneratedDocument = { path: string; text: string }
 
 /** Every document that follows from the source, as it should read now; `project` is the folder of the project. */
 export function generatedDocuments(project: string): GeneratedDocument[] {
-  const readme = readFileSync(join(project, 'README.md'), 'utf8')
+  const read = (path: string) => readFileSync(join(project, path), 'utf8')
+  const results: Results = JSON.parse(read('bench/results.json'))
+  const readme = withPart(withPart(read('README.md'), CONFIGURATION, configTable()), SPEED, speedSection(results))
   return [
-    { path: 'README.md', text: withConfigTable(readme) },
+    { path: 'README.md', text: readme },
+    { path: 'bench/results.svg', text: chartOf(results) },
     { path: '.env.example', text: envExample() },
     { path: 'docs/problems.md', text: problemsPage() },
   ]
 }
 
-function withConfigTable(readme: string): string {
-  const start = readme.indexOf(TABLE_START)
-  const end = readme.indexOf(TABLE_END)
-  if (start < 0 || end < start) throw new Error(`README.md needs the lines \`${TABLE_START}\` and \`${TABLE_END}\``)
+/** The text with what stands between two lines of it replaced. */
+function withPart(text: string, [first, last]: readonly [string, string], part: string): string {
+  const [start, end] = [text.indexOf(first), text.indexOf(last)]
+  if (start < 0 || end < start) throw new Error(`README.md needs the lines \`${first}\` and \`${last}\``)
+  return `${text.slice(0, start)}${first}\n${part}${text.slice(end)}`
+}
+
+function configTable(): string {
   const rows = configVariables().map(
     (variable) => `| \`${variable.name}\` | ${defaultCell(variable)} | ${variable.description} |`,
   )
   const table = ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n')
-  return `${readme.slice(0, start)}${TABLE_START}\n${table}\n\n${textDefaults()}\n${readme.slice(end)}`
+  return `${table}\n\n${textDefaults()}\n`
 }
 
 /** The texts that have placeholders, with their defaults, which no cell of a table could hold. */

@@ -14,7 +14,7 @@ import type { Check } from '../request-load.ts'
 const POLICY = new URL('cedar-policy.cedar', import.meta.url)
 const POLICY_SET = 'gatehouse'
 /** More answers than this in a pass change nothing in a median. */
-const ENOUGH = 2_000
+const ENOUGH = 1_000
 
 /**
  * Cedar, compiled to WebAssembly, in this process: the policy parsed beforehand, and each call made ready before it is
