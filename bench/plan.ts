@@ -40,11 +40,11 @@ const QUICK: Partial<Plan> = {
   questions: 3_000,
   rounds: 3,
   secondsARound: 0.7,
-  passes: 7,
+  passes: 5,
   casbinSeconds: 0.5,
   starts: 1,
   propagationRounds: 2,
-  writesARound: 200,
+  writesARound: 150,
 }
 
 export const USAGE = `npm run bench -- [options]

@@ -45,7 +45,7 @@ export async function propagation(stage: Stage): Promise<void> {
       'propagation-task.ts',
       {
         ...task,
-        warmUp: round === 0 ? 2 * WRITES_A_SECOND : 0,
+        warmUp: round === 0 ? WRITES_A_SECOND : 0,
         writes: plan.writesARound,
         writesASecond: WRITES_A_SECOND,
       },

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { compiled } from './compiled.ts'
 import { type BenchServer, benchServer } from './database.ts'
 import { Findings } from './findings.ts'
+import { GrantWriter } from './grant-writer.ts'
 import { LoadDriver } from './load-driver.ts'
 import { loadOf } from './loads.ts'
 import type { Load } from './peer.ts'
@@ -29,6 +30,7 @@ export class Stage {
   private readonly endings: (() => unknown)[] = []
   private opened: { database: BenchServer; dataDir: string; serviceKey: string } | undefined
   private driving: LoadDriver | undefined
+  private writing: GrantWriter | undefined
   private readonly emptyDatabases = new Map<string, Promise<string>>()
 
   constructor({ plan, databaseUrl }: Pick<Options, 'plan' | 'databaseUrl'>, progress: (text: string) => void) {
@@ -60,6 +62,16 @@ export class Stage {
       this.driving = driver
     }
     return this.driving
+  }
+
+  /** The process that writes grants; one for the run, because it knows what it has written already. */
+  get writer(): GrantWriter {
+    if (!this.writing) {
+      const writer = new GrantWriter()
+      this.endings.push(() => writer.stop())
+      this.writing = writer
+    }
+    return this.writing
   }
 
   /** The service with the most grants; what does not depend on the size is measured there. */

@@ -157,12 +157,27 @@ function ofWrites(of: Of): Row[] {
     compared('requests a CPU second while they are written, of idle', of(CPU, nowhere), of(CPU, here), {
       least: 0.9,
     }),
+    {
+      what: 'server CPU for each grant that it follows meanwhile',
+      values: ofFollowing(of, here, nowhere),
+      unit: 'µs',
+    },
     compared(
       'requests a second while they are written, of while they are written elsewhere',
       of(RATE, here),
       of(RATE, elsewhere),
     ),
   ]
+}
+
+/** What the service used beside what the same requests cost without writing, round by round. */
+function ofFollowing(of: Of, here: string, nowhere: string): number[] {
+  const [cores, rate, written] = [of('server CPU', here), of(RATE, here), of('grants written', here)]
+  return of(CPU, nowhere).flatMap((micros, round) => {
+    const [used, requests, grants] = [cores[round], rate[round], written[round]]
+    if (used === undefined || requests === undefined || grants === undefined) return []
+    return [(used * 1e6 - requests * micros) / grants]
+  })
 }
 
 /** `a` in units of `b`, round by round. */

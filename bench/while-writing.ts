@@ -1,4 +1,4 @@
-import { GrantWriter, type WriteOrder, type Written } from './grant-writer.ts'
+import type { WriteOrder, Written } from './grant-writer.ts'
 import type { Round } from './http-load.ts'
 import type { Fault, Measure } from './measure.ts'
 import type { Contender, Load } from './peer.ts'
@@ -24,33 +24,28 @@ export const writtenPeer = (kind: Kind): string => `gatehouse, grants written ${
  * that was written last.
  */
 export async function whileWriting(stage: Stage): Promise<void> {
-  const { driver, findings, plan, largest, serviceKey } = stage
+  const { driver, writer, findings, plan, largest, serviceKey } = stage
   const contender = {
     ...gatehouseContender(largest.server, largest.load, serviceKey),
     peer: 'gatehouse, while written',
   }
   await driver.prepare(contender)
   const orders = await ordersOf(stage)
-  const writer = new GrantWriter()
-  try {
-    for (let round = 0; round < plan.rounds; round += 1) {
-      stage.progress(`while grants are written, round ${round + 1} of ${plan.rounds}`)
-      for (const kind of turned(KINDS, round)) {
-        const order = orders[kind]
-        if (order) await writer.begin(order)
-        const measured = await driver.run(contender, plan.secondsARound)
-        const written = order ? await writer.end() : undefined
-        findings.add({
-          measures: measuresOf(contender, kind, measured, written),
-          faults: faultsOf(contender, measured),
-        })
-        if (kind === 'to its database' && written) {
-          findings.add({ measures: [], faults: await askedAfterwards(largest, serviceKey, written) })
-        }
+  for (let round = 0; round < plan.rounds; round += 1) {
+    stage.progress(`while grants are written, round ${round + 1} of ${plan.rounds}`)
+    for (const kind of turned(KINDS, round)) {
+      const order = orders[kind]
+      if (order) await writer.begin(order)
+      const measured = await driver.run(contender, plan.secondsARound)
+      const written = order ? await writer.end() : undefined
+      findings.add({
+        measures: measuresOf(contender, kind, measured, written),
+        faults: faultsOf(contender, measured),
+      })
+      if (kind === 'to its database' && written) {
+        findings.add({ measures: [], faults: await askedAfterwards(largest, serviceKey, written) })
       }
     }
-  } finally {
-    writer.stop()
   }
 }
 
