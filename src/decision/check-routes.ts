@@ -17,6 +17,10 @@ import type { SnapshotKeeper } from './snapshot-keeper.ts'
 /** `decided` is told the reason of every decision; `now` gives epoch milliseconds. */
 export type CheckRoutesOptions = { keeper: SnapshotKeeper; decided: (reason: ReasonCode) => void; now: () => number }
 
+/** The two results of a check in a batch. */
+const ALLOWED = Object.freeze({ allowed: true })
+const DENIED = Object.freeze({ allowed: false })
+
 /** `POST /check` and `POST /checks`: one instant and one snapshot a request, taken once. */
 export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (app, options, done) => {
   const { keeper, decided, now } = options
@@ -73,7 +77,7 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
         const results = requests.map((request) => {
           const { allowed, reason } = decide(snapshot, request, instant)
           decided(reason)
-          return { allowed }
+          return allowed ? ALLOWED : DENIED
         })
         return { revision: snapshot.revision, results }
       })
@@ -113,23 +117,43 @@ function answeredAt<Answer>(
   return keeper.atLeast(revision).then(answer)
 }
 
-/** The checks of a batch with the defaults filled in; an item's own object or objects stand in place of both. */
-function requestsOf({ checks, atLeastRevision: _, ...defaults }: ChecksBody): CheckRequest[] {
+/** The checks of a batch with the defaults filled in. */
+function requestsOf({ checks, ...defaults }: ChecksBody): CheckRequest[] {
   let objects = 0
   return checks.map((check, index) => {
-    const { object, objects: several, ...rest } = defaults
-    const request = 'object' in check || 'objects' in check ? { ...rest, ...check } : { ...defaults, ...check }
+    const request = requestOf(check, defaults)
     for (const field of ['user', 'project', 'permission'] as const) {
       if (request[field] === undefined)
         throw faultIn(`/checks/${index}/${field}`, 'is missing, and there is no default')
     }
-    refuseMisplacedObjects(request as CheckRequest, `/checks/${index}`)
-    objects += request.objects?.length ?? 0
+    if (request.object !== undefined || request.objects !== undefined) {
+      refuseMisplacedObjects(request, `/checks/${index}`)
+      objects += request.objects?.length ?? 0
+    }
     if (objects > MAX_OBJECTS_IN_BATCH) {
       throw faultIn(`/checks/${index}/objects`, `a batch may hold at most ${MAX_OBJECTS_IN_BATCH} objects altogether`)
     }
-    return request as CheckRequest
+    return request
   })
+}
+
+type Question = ChecksBody['checks'][number]
+
+/**
+ * One check of a batch: its own fields, or else the default's; its own object or objects stand in place of both.
+ *
+ * WHY field by field: spreading two objects of ever other shapes took longer than deciding.
+ */
+function requestOf(check: Question, defaults: Question): CheckRequest {
+  const { object, objects } = check.object === undefined && check.objects === undefined ? defaults : check
+  return {
+    user: check.user === undefined ? defaults.user : check.user,
+    project: check.project ?? defaults.project,
+    permission: check.permission ?? defaults.permission,
+    object,
+    objects,
+    via: check.via ?? defaults.via,
+  } as CheckRequest
 }
 
 /** A user in person asks about themselves, and comes as their credential says. */
