@@ -9,6 +9,7 @@ import { CasbinRule1763800000003 } from './migrations/0003-casbin-rule.ts'
 import { Accounts1763800000004 } from './migrations/0004-accounts.ts'
 import { AccountsInPerson1763800000005 } from './migrations/0005-accounts-in-person.ts'
 import { Inactivity1763800000006 } from './migrations/0006-inactivity.ts'
+import { RevisionMarks1763800000007 } from './migrations/0007-revision-marks.ts'
 
 /** Every migration there is, oldest first; one that was released is never changed. */
 const MIGRATIONS = [
@@ -18,6 +19,7 @@ const MIGRATIONS = [
   Accounts1763800000004,
   AccountsInPerson1763800000005,
   Inactivity1763800000006,
+  RevisionMarks1763800000007,
 ]
 
 const OLDEST_SERVER = 15

@@ -33,9 +33,11 @@ export function policyWrite<Stores>(
   }
 }
 
-/** As late as possible: from here to the commit, other policy writers wait. */
+/** As late as possible: from here to the commit, other policy writers wait, but not for one that is paused. */
 async function takeRevision(manager: EntityManager): Promise<number> {
-  await manager.query('SET CONSTRAINTS policy_revision_at_commit IMMEDIATE')
+  await manager.query(
+    `SET LOCAL idle_in_transaction_session_timeout = '5s'; SET CONSTRAINTS policy_revision_at_commit IMMEDIATE`,
+  )
   const [{ revision }] = await manager.query(`
     SELECT coalesce(
       (SELECT revision FROM policy_change_sets

@@ -112,9 +112,9 @@ function answeredAt<Answer>(
   revision: number | undefined,
   answer: (snapshot: Snapshot) => Answer,
 ): Answer | Promise<Answer> {
-  const snapshot = keeper.snapshot()
-  if (revision === undefined || snapshot.revision >= revision) return answer(snapshot)
-  return keeper.atLeast(revision).then(answer)
+  const snapshot = revision === undefined ? keeper.snapshot() : keeper.snapshotWith(revision)
+  if (snapshot !== undefined) return answer(snapshot)
+  return keeper.atLeast(revision as number).then(answer)
 }
 
 /** The checks of a batch with the defaults filled in. */

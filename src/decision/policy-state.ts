@@ -93,19 +93,48 @@ export type PolicyChange =
 /** The changes that one transaction made, in their order. `changes: null`: a table was truncated, read everything. */
 export type ChangeSet = { revision: number; changes: PolicyChange[] | null }
 
-/** Where the keeper reads policy from; the PostgreSQL implementation is `policy/policy-source-store.ts`. */
+/**
+ * Revisions above `after` up to `upTo` that somebody has seen and the database has no more: it failed over to a copy, or
+ * was restored. The same numbers may stand for other changes by now.
+ */
+export type LostRevisions = { after: number; upTo: number }
+
+/** The database is not the one, or not in the state, that the last revision came from. */
+export class HistoryLostError extends Error {
+  readonly lost: LostRevisions
+
+  constructor(lost: LostRevisions) {
+    super(`the database has lost the revisions from ${lost.after + 1} to ${lost.upTo}`)
+    this.name = 'HistoryLostError'
+    this.lost = lost
+  }
+}
+
+/**
+ * Where the keeper reads policy from; the PostgreSQL implementation is `policy/policy-source-store.ts`. Every call fails
+ * rather than wait for ever.
+ */
 export interface PolicySource {
   /**
    * Reads all policy at one revision, in one consistent snapshot of the database; rows arrive in batches, in the order
-   * users, groups, projects, memberships, grants, then credentials.
+   * users, groups, projects, memberships, grants, then credentials. `lost` is what the database knows to have lost.
    */
-  readAll(receive: (batch: PolicyChange[]) => void): Promise<{ revision: number }>
+  readAll(receive: (batch: PolicyChange[]) => void): Promise<{ revision: number; lost: LostRevisions | null }>
   /**
    * The change sets after `revision`, in order and without a gap, at most `limit` of them; empty when there is none.
    * Null when the log no longer reaches back that far, or the database's revision is smaller than `revision`: read
    * everything.
+   *
+   * @throws HistoryLostError when this source gave out `revision`, and the database has another one of that number, or
+   *   has it no more
    */
   changesSince(revision: number, limit: number): Promise<ChangeSet[] | null>
+  /**
+   * Tells the database, and by it every replica, of revisions that it has lost. Their numbers are not given out again.
+   */
+  keepLost(lost: LostRevisions): Promise<void>
   /** Calls `onNotice` when a revision may have been committed; ends with `stop()`; calls `onLost` once if it breaks. */
   listen(onNotice: () => void, onLost: (cause: unknown) => void): Promise<{ stop(): Promise<void> }>
+  /** Gives up what it holds open. */
+  close(): Promise<void>
 }

@@ -1,12 +1,11 @@
 import { DomainError } from '../errors.ts'
 import type { PolicyModel } from './policy-model.ts'
-import type { ChangeSet, PolicySource } from './policy-state.ts'
+import { type ChangeSet, HistoryLostError, type PolicySource } from './policy-state.ts'
+import { lostProblem, RevisionWaiters } from './revision-waiters.ts'
 import { Snapshot } from './snapshot.ts'
 
 /** How often the database is asked for news even when no notice came; bounds what a lost notice can delay. */
 const POLL_MS = 1000
-/** How long a check waits for the revision it asks for before it is told to try again. */
-const WAIT_FOR_REVISION_MS = 1000
 const CHANGE_SETS_A_ROUND = 500
 
 /** What the keeper says of itself; `ageSeconds` is how long ago the snapshot was last known to be the newest. */
@@ -15,20 +14,20 @@ export type KeeperReadiness = { ready: boolean; revision?: number; ageSeconds?: 
 /** Where the keeper tells of what happened; pino's loggers fit. */
 type Log = Record<'info' | 'warn' | 'error', (details: object, message: string) => void>
 
-type Waiter = { revision: number; resolve: (snapshot: Snapshot) => void }
-
 /**
  * Holds the live snapshot and keeps it up to date: reads the change feed on each notice and once a second, applies it,
  * and reads everything anew, aside, when the feed cannot be followed. Whatever fails, the last good snapshot stays,
- * until it is older than `maxStalenessMs`.
+ * until it is older than `maxStalenessMs`; only one that the database turns out not to have any more is given up at once.
  */
 export class SnapshotKeeper {
   readonly #source: PolicySource
   readonly #model: PolicyModel
   readonly #maxStalenessMs: number
   readonly #log: Log
-  readonly #waiters = new Set<Waiter>()
+  readonly #waiters = new RevisionWaiters()
   #snapshot: Snapshot | undefined
+  /** Why there is no snapshot, while there is none. */
+  #missing = 'policy has not been read yet'
   /** When the database was last asked and the snapshot found, or made, the newest; monotonic milliseconds. */
   #confirmedAt = Number.NEGATIVE_INFINITY
   #stopped = false
@@ -59,11 +58,12 @@ export class SnapshotKeeper {
     clearInterval(this.#poll)
     await this.#listener?.stop()
     await this.#running
+    await this.#source.close()
   }
 
   /** The snapshot to decide from now. @throws DomainError `snapshot-unavailable` when there is none, or it is too old */
   snapshot(): Snapshot {
-    if (this.#snapshot === undefined) throw new DomainError('snapshot-unavailable', 'policy has not been read yet')
+    if (this.#snapshot === undefined) throw new DomainError('snapshot-unavailable', this.#missing)
     if (performance.now() - this.#confirmedAt > this.#maxStalenessMs) {
       throw new DomainError('snapshot-unavailable', 'the database has been away for longer than MAX_STALENESS allows')
     }
@@ -71,29 +71,26 @@ export class SnapshotKeeper {
   }
 
   /**
+   * The same when it has the revision; undefined while it has not.
+   *
+   * @throws DomainError as {@link snapshot}, and `revision-not-reached` for a revision that the database has lost
+   */
+  snapshotWith(revision: number): Snapshot | undefined {
+    const snapshot = this.snapshot()
+    if (this.#waiters.isLost(revision)) throw lostProblem(revision)
+    return snapshot.revision >= revision ? snapshot : undefined
+  }
+
+  /**
    * The snapshot once it has reached the revision, waiting up to a second.
    *
-   * @throws DomainError `revision-not-reached` when it does not, `snapshot-unavailable` as {@link snapshot}
+   * @throws DomainError `revision-not-reached` when it does not, otherwise as {@link snapshotWith}
    */
   async atLeast(revision: number): Promise<Snapshot> {
-    const snapshot = this.snapshot()
-    if (snapshot.revision >= revision) return snapshot
+    const snapshot = this.snapshotWith(revision)
+    if (snapshot !== undefined) return snapshot
     this.refresh()
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = {
-        revision,
-        resolve: (reached) => {
-          clearTimeout(timer)
-          resolve(reached)
-        },
-      }
-      const timer = setTimeout(() => {
-        this.#waiters.delete(waiter)
-        const here = this.#snapshot?.revision ?? 0
-        reject(new DomainError('revision-not-reached', `revision ${revision} was asked for, ${here} is here`))
-      }, WAIT_FOR_REVISION_MS)
-      this.#waiters.add(waiter)
-    })
+    return this.#waiters.wait(revision, () => this.#snapshot?.revision ?? 0)
   }
 
   /**
@@ -108,7 +105,7 @@ export class SnapshotKeeper {
 
   /** Is there a snapshot that checks may be answered from? */
   readiness(): KeeperReadiness {
-    if (this.#snapshot === undefined) return { ready: false, reason: 'policy has not been read yet' }
+    if (this.#snapshot === undefined) return { ready: false, reason: this.#missing }
     const ageMs = performance.now() - this.#confirmedAt
     const state = { revision: this.#snapshot.revision, ageSeconds: Math.round(ageMs) / 1000 }
     if (ageMs <= this.#maxStalenessMs) return { ready: true, ...state }
@@ -132,6 +129,11 @@ export class SnapshotKeeper {
         if (this.#failing) this.#log.info({ revision: this.#snapshot?.revision }, 'policy is read again')
         this.#failing = false
       } catch (cause) {
+        if (cause instanceof HistoryLostError) {
+          await this.#disown(cause)
+          this.#again = true
+          continue
+        }
         if (!this.#failing) this.#log.warn({ err: cause }, 'policy cannot be read; checks go on from the last snapshot')
         this.#failing = true
       }
@@ -145,12 +147,23 @@ export class SnapshotKeeper {
       if (snapshot === undefined) return this.#readAll()
       const changeSets = await this.#source.changesSince(snapshot.revision, CHANGE_SETS_A_ROUND)
       if (changeSets === null || !this.#applyAll(snapshot, changeSets)) return this.#readAll()
-      this.#wakeWaiters(snapshot)
+      this.#waiters.wake(snapshot)
       if (changeSets.length < CHANGE_SETS_A_ROUND) {
         this.#confirmedAt = askedAt
         return
       }
     }
+  }
+
+  /** Gives the snapshot up: what it was made from, the database does not have any more. */
+  async #disown({ lost, message }: HistoryLostError): Promise<void> {
+    this.#snapshot = undefined
+    this.#missing = 'the database has gone back to an older state; policy is being read anew'
+    this.#waiters.addLost(lost)
+    this.#log.error({ lost }, `${message}; reading everything`)
+    await this.#source.keepLost(lost).catch((err) => {
+      this.#log.warn({ err }, 'which revisions were lost is known to this replica only')
+    })
   }
 
   /** Applies change sets in their order; false when one of them cannot be, and everything must be read anew. */
@@ -174,20 +187,13 @@ export class SnapshotKeeper {
     const fresh = new Snapshot(this.#model, {
       onFault: (cause) => this.#log.error({ err: cause }, 'a decision failed and was answered with a denial'),
     })
-    const { revision } = await this.#source.readAll((batch) => fresh.apply(batch))
+    const { revision, lost } = await this.#source.readAll((batch) => fresh.apply(batch))
     fresh.revision = revision
+    this.#waiters.addLost(lost)
     this.#snapshot = fresh
     this.#confirmedAt = askedAt
     this.#log.info({ revision, grants: fresh.grants.size, milliseconds: performance.now() - askedAt }, 'policy is read')
-    this.#wakeWaiters(fresh)
-  }
-
-  #wakeWaiters(snapshot: Snapshot): void {
-    for (const waiter of this.#waiters) {
-      if (snapshot.revision < waiter.revision) continue
-      this.#waiters.delete(waiter)
-      waiter.resolve(snapshot)
-    }
+    this.#waiters.wake(fresh)
   }
 
   async #listen(): Promise<void> {

@@ -1,37 +1,63 @@
-import type { DataSource } from 'typeorm'
-import { type ConnectionOptions, openClient } from '../database/connection.ts'
+import { answerOf, type ConnectionOptions, type OwnClient, openClient } from '../database/connection.ts'
 import { type ColumnType, streamRows } from '../database/row-stream.ts'
-import { type ChangeSet, PERMISSIONS, type PolicyChange, type PolicySource } from '../decision/policy-state.ts'
+import {
+  type ChangeSet,
+  HistoryLostError,
+  type LostRevisions,
+  PERMISSIONS,
+  type PolicyChange,
+  type PolicySource,
+} from '../decision/policy-state.ts'
+import { MARKS_KEPT, type Marked, RevisionMarks } from './revision-marks.ts'
 
 const CHANNEL = 'gatehouse_policy'
+const PATIENCE_MS = 10_000
 
-/** {@link PolicySource} of a PostgreSQL database; every call fails with the database's own error. */
+/**
+ * {@link PolicySource} of a PostgreSQL database; every call fails with the database's own error, or when nothing is heard
+ * for `patienceMs`.
+ *
+ * WHY connections of its own: one of the pool may be in use by writers for long, or hang.
+ */
 export class PolicySourceStore implements PolicySource {
-  readonly #dataSource: DataSource
   readonly #connection: ConnectionOptions
+  readonly #patienceMs: number
+  readonly #marks = new RevisionMarks()
+  #feed: Promise<OwnClient> | undefined
 
-  constructor(database: { dataSource: DataSource; connection: ConnectionOptions }) {
-    this.#dataSource = database.dataSource
-    this.#connection = database.connection
+  constructor({ connection }: { connection: ConnectionOptions }, { patienceMs = PATIENCE_MS } = {}) {
+    this.#connection = { ...connection, connectionTimeoutMillis: patienceMs }
+    this.#patienceMs = patienceMs
   }
 
-  async readAll(receive: (batch: PolicyChange[]) => void): Promise<{ revision: number }> {
-    let lost: unknown
+  async readAll(receive: (batch: PolicyChange[]) => void): Promise<{ revision: number; lost: LostRevisions | null }> {
+    let broken: unknown
     const client = await openClient(this.#connection, (cause) => {
-      lost = cause
+      broken = cause
     })
     try {
-      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-      const { rows } = await client.query<{ revision: number }>('SELECT revision FROM policy_head')
-      for (const { sql, columns, change } of TABLES) {
-        await streamRows(client, sql, columns, (batch) => receive(batch.map(change)))
-      }
-      await client.query('COMMIT')
-      const [head] = rows
-      if (!head) throw new Error('the row of policy_head is missing')
-      return head
+      return await answerOf(client, this.#patienceMs, async (heard) => {
+        await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+        const { rows } = await client.query<Head>('SELECT revision, mark, lost_after, lost_up_to FROM policy_head')
+        const { rows: before } = await client.query<Marked>(
+          `SELECT revision, mark FROM policy_change_sets WHERE revision < (SELECT revision FROM policy_head)
+             ORDER BY revision DESC LIMIT $1`,
+          [MARKS_KEPT],
+        )
+        for (const { sql, columns, change } of TABLES) {
+          await streamRows(client, sql, columns, (batch) => {
+            heard()
+            receive(batch.map(change))
+          })
+        }
+        await client.query('COMMIT')
+        const [head] = rows
+        if (!head) throw new Error('the row of policy_head is missing')
+        this.#marks.startAt([...before.reverse(), head])
+        return { revision: head.revision, lost: lostOf(head) }
+      })
     } catch (error) {
-      throw lost ?? error
+      throw broken ?? error
     } finally {
       await client.end().catch(() => undefined)
     }
@@ -39,34 +65,116 @@ export class PolicySourceStore implements PolicySource {
 
   // WHY `only_row`: without it PostgreSQL expects thousands of heads and compiles the query, 300 ms each time.
   async changesSince(revision: number, limit: number): Promise<ChangeSet[] | null> {
-    const rows: ChangeRow[] = await this.#dataSource.query(
-      `WITH sets AS (SELECT id, revision FROM policy_change_sets WHERE revision > $1 ORDER BY revision LIMIT $2)
-       SELECT head.revision AS head, sets.revision, kind, row_id AS id, state
-         FROM (SELECT revision FROM policy_head WHERE only_row) AS head LEFT JOIN sets ON true LEFT JOIN policy_changes ON change_set = sets.id
+    const rows = await this.#ask<ChangeRow>(
+      `WITH sets AS (
+         SELECT id, revision, mark, follows FROM policy_change_sets WHERE revision > $1 ORDER BY revision LIMIT $2)
+       SELECT head.revision AS head, head.mark AS head_mark, sets.revision, sets.mark, follows, kind, row_id AS id, state
+         FROM (SELECT revision, mark FROM policy_head WHERE only_row) AS head
+         LEFT JOIN sets ON true LEFT JOIN policy_changes ON change_set = sets.id
          ORDER BY sets.revision, policy_changes.id`,
       [revision, limit],
     )
     const head = rows[0]?.head ?? -1
     const sets = changeSetsOf(rows)
+    if (this.#isOtherHistory(revision, rows)) throw new HistoryLostError(await this.#lostUpTo(revision))
     const consecutive = sets.every((set, place) => set.revision === revision + 1 + place)
     const reached = Math.min(head, revision + limit)
-    return consecutive && revision + sets.length === reached ? sets : null
+    if (!consecutive || revision + sets.length !== reached) return null
+    for (const row of rows) if (row.revision !== null) this.#marks.follow(row)
+    return sets
+  }
+
+  async keepLost({ after, upTo }: LostRevisions): Promise<void> {
+    // A change of no kind and no row asks every replica to read everything, and takes a revision that nobody has seen.
+    await this.#ask(
+      `WITH kept AS (
+         UPDATE policy_head SET lost_after = least(lost_after, $1), lost_up_to = greatest(lost_up_to, $2),
+             revision = greatest(revision, $2)
+           WHERE only_row AND (lost_up_to IS NULL OR lost_up_to < $2 OR lost_after > $1)
+           RETURNING 1)
+       INSERT INTO policy_changes (change_set, kind) SELECT policy_change_set(), 'history' FROM kept`,
+      [after, upTo],
+    )
   }
 
   async listen(onNotice: () => void, onLost: (cause: unknown) => void): Promise<{ stop(): Promise<void> }> {
-    const client = await openClient(this.#connection, onLost)
+    let pulse: NodeJS.Timeout | undefined
+    const client = await openClient(this.#connection, (cause) => {
+      clearInterval(pulse)
+      onLost(cause)
+    })
+    // A connection that is dead without having been closed brings no notice: only by asking does one find out.
+    pulse = setInterval(() => {
+      answerOf(client, this.#patienceMs, () => client.query('SELECT 1')).catch(() => undefined)
+    }, this.#patienceMs)
     client.on('notification', onNotice)
+    const stop = () => {
+      clearInterval(pulse)
+      return client.end()
+    }
     try {
-      await client.query(`LISTEN ${CHANNEL}`)
+      await answerOf(client, this.#patienceMs, () => client.query(`LISTEN ${CHANNEL}`))
     } catch (error) {
-      await client.end().catch(() => undefined)
+      await stop().catch(() => undefined)
       throw error
     }
-    return { stop: () => client.end() }
+    return { stop }
+  }
+
+  async close(): Promise<void> {
+    const feed = await this.#feed?.catch(() => undefined)
+    this.#feed = undefined
+    await feed?.end()
+  }
+
+  #isOtherHistory(revision: number, [first]: ChangeRow[]): boolean {
+    const mark = this.#marks.of(revision)
+    if (mark === undefined || first === undefined) return false
+    if (first.head < revision) return true
+    if (first.head === revision) return first.head_mark !== mark
+    return first.revision === revision + 1 && first.follows !== null && first.follows !== mark
+  }
+
+  /** What is lost of the revisions up to this one, which is: all after the last that both sides know. */
+  async #lostUpTo(revision: number): Promise<LostRevisions> {
+    const { revisions, marks } = this.#marks.all()
+    const [common] = await this.#ask<{ revision: number | null }>(
+      `SELECT max(revision) AS revision FROM unnest($1::bigint[], $2::uuid[]) AS seen (revision, mark) WHERE mark IN (
+         (SELECT mark FROM policy_head),
+         (SELECT mark FROM policy_change_sets kept WHERE kept.revision = seen.revision),
+         (SELECT follows FROM policy_change_sets next WHERE next.revision = seen.revision + 1))`,
+      [revisions, marks],
+    )
+    return { after: common?.revision ?? 0, upTo: revision }
+  }
+
+  /** Asks on the connection that is kept for the feed; one that fails is given up, and the next question opens another. */
+  async #ask<Row>(sql: string, values: unknown[]): Promise<Row[]> {
+    this.#feed ??= openClient(this.#connection, () => {
+      this.#feed = undefined
+    })
+    const opening = this.#feed
+    try {
+      const client = await opening
+      const { rows } = await answerOf(client, this.#patienceMs, () => client.query(sql, values))
+      return rows as Row[]
+    } catch (error) {
+      if (this.#feed === opening) this.#feed = undefined
+      opening.then((client) => client.end()).catch(() => undefined)
+      throw error
+    }
   }
 }
 
-type ChangeRow = { head: number; revision: number | null } & PolicyChange
+type Head = Marked & { lost_after: number | null; lost_up_to: number | null }
+
+const lostOf = ({ lost_after, lost_up_to }: Head): LostRevisions | null =>
+  lost_after === null || lost_up_to === null ? null : { after: lost_after, upTo: lost_up_to }
+
+type ChangeRow = PolicyChange & { head: number; head_mark: string } & (
+    | { revision: number; mark: string; follows: string | null }
+    | { revision: null; follows: null }
+  )
 
 /** Rows in the order of their revisions, made one set a revision; a change without an id tells of a truncated table. */
 function changeSetsOf(rows: ChangeRow[]): ChangeSet[] {

@@ -19,6 +19,7 @@ const NAMES = [
   'Accounts1763800000004',
   'AccountsInPerson1763800000005',
   'Inactivity1763800000006',
+  'RevisionMarks1763800000007',
 ]
 
 async function emptyDatabases(t: Test, count: number): Promise<Database[]> {

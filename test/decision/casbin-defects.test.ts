@@ -603,7 +603,7 @@ class SlowSource implements PolicySource {
     )
   }
 
-  async readAll(receive: (batch: PolicyChange[]) => void): Promise<{ revision: number }> {
+  async readAll(receive: (batch: PolicyChange[]) => void): Promise<{ revision: number; lost: null }> {
     this.reads += 1
     const { revision } = this
     for (const [place, change] of this.#changes.entries()) {
@@ -612,7 +612,7 @@ class SlowSource implements PolicySource {
       await new Promise((resolve) => setImmediate(resolve))
       this.onBatch()
     }
-    return { revision }
+    return { revision, lost: null }
   }
 
   #fail(): never {
@@ -637,6 +637,10 @@ class SlowSource implements PolicySource {
   async listen(): Promise<{ stop(): Promise<void> }> {
     return { stop: async () => {} }
   }
+
+  async keepLost(): Promise<void> {}
+
+  async close(): Promise<void> {}
 }
 
 async function kept(t: Test) {
