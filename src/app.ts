@@ -30,6 +30,7 @@ import { healthRoutes } from './http/health.ts'
 import { acceptJsonBodies } from './http/json-body.ts'
 import { closeIdleConnections, LIMITS, type Limits } from './http/limits.ts'
 import { type MailFigures, Metrics, measureRoutes, metricsRoutes, timeRequests } from './http/metrics.ts'
+import type { Peers } from './http/metrics-of-workers.ts'
 import { refuseUnknownRoutes } from './http/not-found.ts'
 import { describeRoutes } from './http/openapi.ts'
 import { refuseOverload, watchEventLoop } from './http/overload.ts'
@@ -97,6 +98,8 @@ export type AppParts = {
   registration: RegistrationService
   accountPasswords: AccountPasswordService
   ownAccounts: OwnAccountService
+  /** Where several processes share the port. */
+  peers?: Peers
 }
 
 /** The HTTP interface: what `listen` opens and `close` ends. */
@@ -122,10 +125,11 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
   const metrics = new Metrics(
     () => policyFigures(parts.keeper),
     () => parts.outbox.figures(),
+    parts.peers?.worker,
   )
   measureRoutes(app, metrics)
   await app.register(healthRoutes, { readiness: () => parts.keeper.readiness() })
-  await app.register(metricsRoutes, { metrics })
+  await app.register(metricsRoutes, { metrics, peers: parts.peers })
   const isLate = watchEventLoop(app, limits)
   const checks = { keeper: parts.keeper, decided: (reason: string) => metrics.decisions.counted(reason), now: Date.now }
   await app.register((features, _options, done) => {

@@ -7,6 +7,7 @@ import { PolicyModelError } from '../decision/policy-model-error.ts'
 import { DomainError } from '../errors.ts'
 import { CatmaidSourceError } from '../import/catmaid-site.ts'
 import { DemoError } from './demo.ts'
+import { WorkerError } from './worker-group.ts'
 
 /** Faults whose message was written for whoever runs a command. */
 const TOLD = [
@@ -19,6 +20,7 @@ const TOLD = [
   ForeignDatabaseError,
   PolicyModelError,
   ProfileCatalogueError,
+  WorkerError,
 ]
 
 /** What Node adds to an error of the operating system. */

@@ -75,7 +75,8 @@ function addServerCommands(program: Command, { config, env, terminal, done }: Su
   program
     .command('serve')
     .description('bring the schema up to date and answer requests until told to end')
-    .action(() => serve(config()))
+    .option('--workers <count>', 'answer by so many processes on the same port', workerCount, 1)
+    .action((options: { workers: number }) => serve(config(), options.workers))
   program
     .command('migrate')
     .description('bring the schema of the database up to date')
@@ -187,6 +188,11 @@ function addPolicyCommands(program: Command, { config, terminal, done }: Surroun
 
 function count(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number above zero.')
+  return Number(text)
+}
+
+function workerCount(text: string): number {
+  if (!/^[1-9]\d{0,1}$/.test(text)) throw new InvalidArgumentError('It must be a whole number from 1 to 99.')
   return Number(text)
 }
 

@@ -3,6 +3,7 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client'
 import { Type } from 'typebox'
+import { joinedFigures, type Peers } from './metrics-of-workers.ts'
 
 /** Upper bounds in seconds: a check takes less than a millisecond, an import of grants up to seconds. */
 const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -25,8 +26,9 @@ export class Metrics {
   readonly decisions = new DecisionTally()
   readonly #routes = new Map<string, RouteTally>()
 
-  /** Where `mails` fails, the database is away, and its figures are left out. */
-  constructor(policy: () => PolicyFigures | undefined, mails: () => Promise<MailFigures>) {
+  /** Where `mails` fails, the database is away, and its figures are left out. Every figure bears the worker's number. */
+  constructor(policy: () => PolicyFigures | undefined, mails: () => Promise<MailFigures>, worker?: number) {
+    if (worker !== undefined) this.registry.setDefaultLabels({ worker: String(worker) })
     collectDefaultMetrics({ register: this.registry })
     this.#add('counter', 'gatehouse_decisions_total', 'Decisions made', () => this.decisions.samples())
     this.#add('counter', 'gatehouse_http_requests_total', 'Requests answered', () =>
@@ -166,15 +168,21 @@ export function measureRoutes(app: FastifyInstance, metrics: Metrics): void {
   })
 }
 
-/** `GET /metrics` in the text format of Prometheus, for callers with the scope `metrics`. */
-export const metricsRoutes: FastifyPluginCallbackTypebox<{ metrics: Metrics }> = (app, { metrics }, done) => {
+type MetricsRoutesOptions = { metrics: Metrics; peers?: Peers | undefined }
+
+/**
+ * `GET /metrics` in the text format of Prometheus, for callers with the scope `metrics`; where several processes share
+ * the port, the figures of all of them, whichever is asked.
+ */
+export const metricsRoutes: FastifyPluginCallbackTypebox<MetricsRoutesOptions> = (app, { metrics, peers }, done) => {
+  peers?.answer(() => metrics.registry.metrics())
   app.get(
     '/metrics',
     {
       config: { access: { scope: 'metrics' } },
       schema: {
         operationId: 'getMetrics',
-        summary: 'Figures of this process for Prometheus',
+        summary: 'Figures for Prometheus, of all processes that share the port',
         tags: ['operation'],
         response: {
           200: { description: 'Prometheus text format', content: { 'text/plain': { schema: Type.String() } } },
@@ -183,7 +191,7 @@ export const metricsRoutes: FastifyPluginCallbackTypebox<{ metrics: Metrics }> =
     },
     async (_request, reply) => {
       reply.type(metrics.registry.contentType)
-      return metrics.registry.metrics()
+      return peers === undefined ? metrics.registry.metrics() : joinedFigures(await peers.ask())
     },
   )
   done()
