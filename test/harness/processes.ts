@@ -35,3 +35,12 @@ export function serving(t: Test, env: Record<string, string>, args: readonly str
   }
   return { process: child, output: () => output, exit, address }
 }
+
+/** The processes of the workers so far, by the workers' numbers, from what they log. */
+export function workersOf({ output }: Serving): Map<number, number> {
+  const found = new Map<number, number>()
+  for (const [, pid, worker] of output().matchAll(/"pid":(\d+),"hostname":"[^"]*","worker":(\d+)/g)) {
+    found.set(Number(worker), Number(pid))
+  }
+  return found
+}
