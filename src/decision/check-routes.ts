@@ -98,8 +98,8 @@ export function plainCheck({ keeper, decided, now }: CheckRoutesOptions, callerO
     const body = readJson(bytes, { asking: true, batch: false }) as CheckBody
     if (!isCheck(body)) return undefined
     refuseMisplacedObjects(body, '')
-    const snapshot = keeper.snapshot()
-    if (body.atLeastRevision !== undefined && body.atLeastRevision > snapshot.revision) return undefined
+    const snapshot = snapshotAt(keeper, body.atLeastRevision)
+    if (snapshot === undefined) return undefined
     const { allowed, reason } = decide(snapshot, body, now())
     decided(reason)
     return `{"allowed":${allowed},"revision":${snapshot.revision}}`
@@ -112,9 +112,13 @@ function answeredAt<Answer>(
   revision: number | undefined,
   answer: (snapshot: Snapshot) => Answer,
 ): Answer | Promise<Answer> {
-  const snapshot = revision === undefined ? keeper.snapshot() : keeper.snapshotWith(revision)
+  const snapshot = snapshotAt(keeper, revision)
   if (snapshot !== undefined) return answer(snapshot)
   return keeper.atLeast(revision as number).then(answer)
+}
+
+function snapshotAt(keeper: SnapshotKeeper, revision: number | undefined): Snapshot | undefined {
+  return revision === undefined ? keeper.snapshot() : keeper.snapshotWith(revision)
 }
 
 /** The checks of a batch with the defaults filled in. */

@@ -7,6 +7,11 @@ import { Snapshot } from './snapshot.ts'
 /** How often the database is asked for news even when no notice came; bounds what a lost notice can delay. */
 const POLL_MS = 1000
 const CHANGE_SETS_A_ROUND = 500
+/**
+ * While notices come faster than this, one round of asking serves all that came since the last. A round costs the
+ * processor as much as several checks, whatever it brings; a change may take up to 20 ms to reach a replica.
+ */
+const PACE_MS = 5
 
 /** What the keeper says of itself; `ageSeconds` is how long ago the snapshot was last known to be the newest. */
 export type KeeperReadiness = { ready: boolean; revision?: number; ageSeconds?: number; reason?: string }
@@ -35,6 +40,9 @@ export class SnapshotKeeper {
   #again = false
   #failing = false
   #poll: NodeJS.Timeout | undefined
+  /** Set while a notice waits for its round. */
+  #paced: NodeJS.Timeout | undefined
+  #followedAt = Number.NEGATIVE_INFINITY
   #listener: { stop(): Promise<void> } | undefined
 
   constructor(options: { source: PolicySource; model: PolicyModel; maxStalenessMs: number; log: Log }) {
@@ -56,6 +64,7 @@ export class SnapshotKeeper {
   async stop(): Promise<void> {
     this.#stopped = true
     clearInterval(this.#poll)
+    clearTimeout(this.#paced)
     await this.#listener?.stop()
     await this.#running
     await this.#source.close()
@@ -121,9 +130,23 @@ export class SnapshotKeeper {
     })
   }
 
+  #noticedByFeed(): void {
+    if (this.#paced !== undefined) return
+    const wait = this.#followedAt + PACE_MS - performance.now()
+    if (wait <= 0) {
+      this.refresh()
+      return
+    }
+    this.#paced = setTimeout(() => {
+      this.#paced = undefined
+      this.refresh()
+    }, wait)
+  }
+
   async #run(): Promise<void> {
     while (this.#again && !this.#stopped) {
       this.#again = false
+      this.#followedAt = performance.now()
       try {
         await this.#follow()
         if (this.#failing) this.#log.info({ revision: this.#snapshot?.revision }, 'policy is read again')
@@ -199,7 +222,7 @@ export class SnapshotKeeper {
   async #listen(): Promise<void> {
     try {
       this.#listener = await this.#source.listen(
-        () => this.refresh(),
+        () => this.#noticedByFeed(),
         (cause) => {
           this.#log.warn({ err: cause }, 'notices of policy changes are lost; asking every second meanwhile')
           this.#listenAgain()
