@@ -98,15 +98,16 @@ export type AppParts = {
   registration: RegistrationService
   accountPasswords: AccountPasswordService
   ownAccounts: OwnAccountService
-  /** Where several processes share the port. */
-  peers?: Peers
 }
 
 /** The HTTP interface: what `listen` opens and `close` ends. */
 export type App = FastifyInstance
 
-/** The whole HTTP interface, ready to `listen`; closing it does not close the parts. */
-export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> = {}): Promise<App> {
+/**
+ * The whole HTTP interface, ready to `listen`; closing it does not close the parts. `peers` are there where several
+ * processes share the port.
+ */
+export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> = {}, peers?: Peers): Promise<App> {
   const limits = { ...LIMITS, ...changedLimits }
   const app = shell(parts.log, limits, parts.config.sessions.trustedProxies)
   timeRequests(app)
@@ -125,11 +126,11 @@ export async function buildApp(parts: AppParts, changedLimits: Partial<Limits> =
   const metrics = new Metrics(
     () => policyFigures(parts.keeper),
     () => parts.outbox.figures(),
-    parts.peers?.worker,
+    peers?.worker,
   )
   measureRoutes(app, metrics)
   await app.register(healthRoutes, { readiness: () => parts.keeper.readiness() })
-  await app.register(metricsRoutes, { metrics, peers: parts.peers })
+  await app.register(metricsRoutes, { metrics, peers })
   const isLate = watchEventLoop(app, limits)
   const checks = { keeper: parts.keeper, decided: (reason: string) => metrics.decisions.counted(reason), now: Date.now }
   await app.register((features, _options, done) => {

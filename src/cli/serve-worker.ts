@@ -42,7 +42,7 @@ async function serveFor(primary: Primary, config: Config, self: Worker, closeWit
   for (const signal of FROM_OUTSIDE) process.on(signal, end)
   primary.on('end', end)
   await parts.start()
-  app = await buildApp({ ...parts, peers: primary.peers() })
+  app = await buildApp(parts, {}, primary.peers())
   primary.on('listen', () => {
     app?.listen({ host: config.host, port: config.port }).then(
       (address) => primary.tell({ kind: 'listening', address }),

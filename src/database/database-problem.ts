@@ -38,8 +38,10 @@ const STATES: Record<string, Problem> = {
   [UNTRANSLATABLE_CHARACTER]: { code: 'invalid-request', detail: 'a text holds a character that cannot be kept' },
 }
 
-/** States of a server that goes away, is not up yet or has no room for one more connection. */
-const AWAY_STATES = /^(08|57P0[123]|53300)/
+/** States of a server that goes away, is not up yet, has no room for one more connection, or has waited too long for us. */
+const AWAY_STATES = /^(08|57P0[123]|53300|25P03)/
+/** What TypeORM says to whoever goes on in a transaction whose connection broke between two statements. */
+const BROKEN_TRANSACTION = /^QueryRunner(Provider)?AlreadyReleasedError$/
 /** What Node says of a server that cannot be reached. */
 const AWAY_CODES = new Set([
   'ECONNREFUSED',
@@ -88,6 +90,6 @@ function isAway(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof DomainError) return false
   if (error instanceof AggregateError) return error.errors.every(isAway)
   const { code } = error as { code?: unknown }
-  if (typeof code !== 'string') return AWAY_WORDS.test(error.message)
+  if (typeof code !== 'string') return AWAY_WORDS.test(error.message) || BROKEN_TRANSACTION.test(error.name)
   return AWAY_CODES.has(code) || AWAY_STATES.test(code)
 }

@@ -126,3 +126,19 @@ t.test('ten thousand audit events in one write keep their order', async (t) => {
     { events: 10_000, ordered: true },
   ])
 })
+
+t.test('a write whose connection breaks between two statements tells that the database was away', async (t) => {
+  const { dataSource, query, connected } = await testDatabase(t)
+  const write = policyWrite(
+    dataSource,
+    (manager) => manager,
+    async () => undefined,
+  )
+  const broken = write(context, async (manager) => {
+    const [{ pid }] = await manager.query('SELECT pg_backend_pid() AS pid')
+    await connected((other) => other.query('SELECT pg_terminate_backend($1, 10000)', [pid]))
+    await manager.query(`INSERT INTO groups (name) VALUES ('half')`)
+  })
+  await t.rejects(broken, { code: 'database-unavailable' })
+  t.same(await query('SELECT name FROM groups'), [])
+})

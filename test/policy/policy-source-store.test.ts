@@ -211,3 +211,28 @@ t.test('a listener whose connection breaks says so once, and one that is stopped
   await query('SELECT 1')
   t.equal(losses, 1)
 })
+
+t.test('news cost what is new, however long the log is and however little the database knows of itself', async (t) => {
+  const { source, query, connected } = await policy(t)
+  await connected((client) =>
+    client.query(`
+      ALTER TABLE policy_change_sets DISABLE TRIGGER USER;
+      INSERT INTO policy_change_sets (revision) SELECT 2 + n FROM generate_series(1, 40000) n;
+      ALTER TABLE policy_change_sets ENABLE TRIGGER USER;
+      INSERT INTO policy_changes (change_set, kind, row_id) SELECT id, 'grant', id FROM policy_change_sets;
+      UPDATE policy_head SET revision = 40002`),
+  )
+  const read = async () => {
+    await query('SELECT pg_stat_clear_snapshot()')
+    const [row] = await query<{ rows: number }>(`SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) AS rows
+      FROM pg_stat_user_tables WHERE relname IN ('policy_changes', 'policy_change_sets')`)
+    return Number(row?.rows)
+  }
+  const before = await read()
+  t.equal((await source.changesSince(39_992, 500))?.length, 10)
+  // A connection tells what it has read at its end.
+  await source.close()
+  let after = before
+  while (after === before) after = await read()
+  t.ok(after - before < 100, `${after - before} rows were read for 10 changes`)
+})
