@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
-/** `gatehouse serve` as a process of its own. */
+/** The service as a process of its own. */
 export type Serving = {
   process: ChildProcess
   /** All that it has written. */
@@ -17,7 +17,12 @@ export type Serving = {
 
 /** Starts `gatehouse serve`, on any free port unless `env` says which; it is killed when the test ends. */
 export function serving(t: Test, env: Record<string, string>, args: readonly string[] = []): Serving {
-  const child = spawn(process.execPath, ['--import=tsx', MAIN, 'serve', ...args], {
+  return started(t, env, [MAIN, 'serve', ...args])
+}
+
+/** Starts another program that prints where it listens. */
+export function started(t: Test, env: Record<string, string>, command: readonly string[]): Serving {
+  const child = spawn(process.execPath, ['--import=tsx', ...command], {
     env: { PATH: process.env.PATH ?? '', PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -1,9 +1,10 @@
+import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { client } from '../harness/client.ts'
 import { cloneDatabase } from '../harness/database.ts'
 import { keyOf } from '../harness/keys.ts'
-import { serving } from '../harness/processes.ts'
+import { started } from '../harness/processes.ts'
 import { connected } from '../harness/server.ts'
 import { ALICE_MAY_BROWSE } from './followed.ts'
 
@@ -16,7 +17,7 @@ async function replica(t: Test, env: Record<string, string>) {
   t.teardown(drop)
   const { key } = await keyOf(url)
   await connected(url, (sql) => sql.query(ALICE_MAY_BROWSE))
-  const service = serving(t, { DATABASE_URL: url, ...env })
+  const service = started(t, { DATABASE_URL: url, ...env }, [join(import.meta.dirname, 'replica-process.ts')])
   const { ask, end } = client(await service.address(), key)
   t.teardown(end)
   /** Revokes while it is paused; asks before it goes on, so that the question is the first thing that it finds. */
