@@ -17,8 +17,8 @@ export const ALICE_MAY_BROWSE = `
 
 export type Followed = {
   keeper: SnapshotKeeper
-  /** How often everything was read, and how often it was begun to listen. */
-  counts: { whole: number; listens: number }
+  /** How often everything was read, news were got, and it was begun to listen. */
+  counts: { whole: number; news: number; listens: number }
   /** What alice is answered now; throws as the keeper does. */
   reason(): string
 }
@@ -34,17 +34,23 @@ export async function followed(
   const keeper = new SnapshotKeeper({ source, model: modelOf(policyAsShipped()), log, maxStalenessMs })
   await keeper.start()
   t.teardown(() => keeper.stop())
+  // All its connections are open from here on.
+  await until(() => counts.news > 0)
   return { keeper, counts, reason: () => decide(keeper.snapshot(), BROWSE, Date.now()).reason }
 }
 
 function counting(source: PolicySource) {
-  const counts = { whole: 0, listens: 0 }
+  const counts = { whole: 0, news: 0, listens: 0 }
   const counted: PolicySource = {
     readAll: (receive) => {
       counts.whole += 1
       return source.readAll(receive)
     },
-    changesSince: (revision, limit) => source.changesSince(revision, limit),
+    changesSince: async (revision, limit) => {
+      const changeSets = await source.changesSince(revision, limit)
+      counts.news += 1
+      return changeSets
+    },
     keepLost: (lost) => source.keepLost(lost),
     listen: (onNotice, onLost) => {
       counts.listens += 1
