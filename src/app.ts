@@ -50,6 +50,7 @@ import type { PageOptions } from './pages/form-routes.ts'
 import { pageRoutes } from './pages/page-routes.ts'
 import { auditEventRoutes } from './policy/audit-event-routes.ts'
 import type { AuditEventService } from './policy/audit-event-service.ts'
+import type { GrantBulkService } from './policy/grant-bulk-service.ts'
 import { grantRoutes } from './policy/grant-routes.ts'
 import type { GrantService } from './policy/grant-service.ts'
 import { projectRoutes } from './policy/project-routes.ts'
@@ -81,6 +82,7 @@ export type AppParts = {
   profiles: ProfileService
   projects: ProjectService
   grants: GrantService
+  grantBulks: GrantBulkService
   auditEvents: AuditEventService
   serviceKeys: ServiceKeyService
   apiTokens: ApiTokenService
@@ -199,7 +201,7 @@ function registerFeatures(
   app.register(groupRoutes, { groups: parts.groups, administrators: administrators(keeper) })
   app.register(profileRoutes, { profiles: parts.profiles })
   app.register(projectRoutes, { projects: parts.projects })
-  app.register(grantRoutes, { grants: parts.grants })
+  app.register(grantRoutes, { grants: parts.grants, grantBulks: parts.grantBulks })
   app.register(apiTokenRoutes, { apiTokens: parts.apiTokens })
   app.register(serviceKeyRoutes, { serviceKeys: parts.serviceKeys })
   app.register(periodRoutes, { inactivityPeriods: parts.inactivityPeriods })

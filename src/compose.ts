@@ -43,6 +43,7 @@ import { MailService } from './mail/mail-service.ts'
 import { type MailOffice, PgMailStore } from './mail/mail-store.ts'
 import { AuditEventService } from './policy/audit-event-service.ts'
 import { PgAuditEventStore } from './policy/audit-event-store.ts'
+import { GrantBulkService } from './policy/grant-bulk-service.ts'
 import { GrantService } from './policy/grant-service.ts'
 import { PgGrantStore } from './policy/grant-store.ts'
 import { readPolicyFiles } from './policy/policy-files.ts'
@@ -77,6 +78,7 @@ export type Parts = {
   profiles: ProfileService
   projects: ProjectService
   grants: GrantService
+  grantBulks: GrantBulkService
   auditEvents: AuditEventService
   serviceKeys: ServiceKeyService
   apiTokens: ApiTokenService
@@ -205,6 +207,7 @@ const administrationParts = (
   profiles: new ProfileService(write, reading.profiles, catalogue),
   projects: new ProjectService(write, reading.projects),
   grants: new GrantService(write, reading.grants),
+  grantBulks: new GrantBulkService(write),
   auditEvents: new AuditEventService(new PgAuditEventStore(manager)),
   serviceKeys: new ServiceKeyService(write, reading.serviceKeys),
   apiTokens: new ApiTokenService(write, reading.apiTokens),

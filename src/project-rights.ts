@@ -12,8 +12,8 @@ export interface ProjectRightsStore {
   administered(projectIds: readonly number[]): Promise<number[]>
   /** The projects that a group holds grants or denies of can_administer on. */
   administeredByGroup(groupId: number): Promise<number[]>
-  /** Whether a principal is a superuser, or a group that a superuser is in, as it counts in the project. */
-  holdsSuperuser(principal: { type: 'user' | 'group'; id: number }, projectId: number): Promise<boolean>
+  /** Those of the users who are superusers, or of the groups that a superuser is in, as it counts in the project. */
+  holdingSuperusers(type: 'user' | 'group', ids: readonly number[], projectId: number): Promise<number[]>
   /** Whether a group is refused anything on the project; with null, on any. */
   isDenied(groupId: number, projectId: number | null): Promise<boolean>
 }

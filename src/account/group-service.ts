@@ -235,8 +235,8 @@ async function holdMembership(
   }
   await holdPlace(groups, place)
   if (inPerson === null) return (write) => write()
-  const isSuperuser = await rights.holdsSuperuser({ type: 'user', id: userId }, projectId ?? 0)
-  if (isSuperuser && (await rights.isDenied(groupId, projectId))) throw denyMeetsSuperuser()
+  const superusers = await rights.holdingSuperusers('user', [userId], projectId ?? 0)
+  if (superusers.length > 0 && (await rights.isDenied(groupId, projectId))) throw denyMeetsSuperuser()
   const projects = projectId === null ? await rights.administeredByGroup(groupId) : [projectId]
   return (write) => keepingAdministrators(context, rights, projects, write)
 }

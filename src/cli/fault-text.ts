@@ -6,6 +6,7 @@ import { ForeignDatabaseError } from '../database/foreign-database.ts'
 import { PolicyModelError } from '../decision/policy-model-error.ts'
 import { DomainError } from '../errors.ts'
 import { CatmaidSourceError } from '../import/catmaid-site.ts'
+import { GrantFileError } from '../policy/grant-file-line.ts'
 import { DemoError } from './demo.ts'
 import { WorkerError } from './worker-group.ts'
 
@@ -18,6 +19,7 @@ const TOLD = [
   DomainError,
   EmbeddedPostgresError,
   ForeignDatabaseError,
+  GrantFileError,
   PolicyModelError,
   ProfileCatalogueError,
   WorkerError,

@@ -10,6 +10,7 @@ import { type DeactivateOptions, deactivateInactive } from './deactivate-inactiv
 import { startDemo } from './demo.ts'
 import { faultText } from './fault-text.ts'
 import { importCatmaid } from './import-catmaid.ts'
+import { type ImportGrantsOptions, importGrants } from './import-grants.ts'
 import { mailTest } from './mail-test.ts'
 import { migrateDatabase } from './migrate.ts'
 import { openapiYaml } from './openapi.ts'
@@ -64,6 +65,7 @@ function commandLine(surroundings: Surroundings): Command {
     .configureOutput({ writeOut: (text) => out(text.trimEnd()), writeErr: (text) => progress(text.trimEnd()) })
     .addHelpText('after', '\nThe configuration comes from environment variables; the README lists them.')
   addServerCommands(program, surroundings)
+  addImportCommands(program, surroundings)
   addDataCommands(program, surroundings)
   addProfileCommands(program, surroundings)
   addInactivityCommand(program, surroundings)
@@ -102,10 +104,9 @@ function addServerCommands(program: Command, { config, env, terminal, done }: Su
     })
 }
 
-function addDataCommands(program: Command, { config, terminal, done }: Surroundings): void {
-  program
-    .command('import')
-    .description('bring data over from elsewhere')
+function addImportCommands(program: Command, { config, terminal, done }: Surroundings): void {
+  const command = program.command('import').description('bring data over from elsewhere')
+  command
     .command('catmaid')
     .description('bring users, groups, memberships and permissions over from the database of a CATMAID site')
     .requiredOption('--from <url>', 'the database, like postgres://reader@catmaid-host/catmaid; it is only read')
@@ -114,6 +115,18 @@ function addDataCommands(program: Command, { config, terminal, done }: Surroundi
     .action(async (options) => {
       done(await withParts(config(), (parts) => importCatmaid(options, parts, terminal)))
     })
+  command
+    .command('grants')
+    .argument('<file>', 'a CSV file with a header (.csv), or JSON lines (.jsonl)')
+    .description('make the grants of a file, all or none; those that are there already are passed over')
+    .option('--dry-run', 'say what would come, and change nothing')
+    .option('--json', 'print what a program reads')
+    .action(async (file: string, options: ImportGrantsOptions) => {
+      done(await importGrants(file, options, config(), terminal))
+    })
+}
+
+function addDataCommands(program: Command, { config, terminal, done }: Surroundings): void {
   program
     .command('superuser')
     .description('users who may do everything everywhere')

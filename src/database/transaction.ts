@@ -1,5 +1,5 @@
 import type { DataSource, EntityManager } from 'typeorm'
-import type { AuditEntry, PolicyWrite, WriteContext } from '../policy/policy-write.ts'
+import type { AuditEntry, AuditHead, AuditWriter, PolicyWrite } from '../policy/policy-write.ts'
 import { problemOfDatabase } from './database-problem.ts'
 
 const ATTEMPTS = 3
@@ -21,10 +21,10 @@ export function policyWrite<Stores>(
   return async (context, work) => {
     const done = await retried(() =>
       dataSource.transaction(async (manager) => {
-        const entries: AuditEntry[] = []
+        const entries: (AuditEntry | AuditWriter)[] = []
         const value = await work(storesOf(manager), (entry) => entries.push(entry))
         const revision = await takeRevision(manager)
-        await writeAuditEvents(manager, context, entries, revision)
+        await writeAuditTrail(manager, { caller: context.caller, requestId: context.requestId, revision }, entries)
         return { value, revision }
       }),
     )
@@ -47,11 +47,28 @@ async function takeRevision(manager: EntityManager): Promise<number> {
   return revision
 }
 
+async function writeAuditTrail(
+  manager: EntityManager,
+  head: AuditHead,
+  entries: readonly (AuditEntry | AuditWriter)[],
+): Promise<void> {
+  let told: AuditEntry[] = []
+  for (const entry of entries) {
+    if (typeof entry !== 'function') {
+      told.push(entry)
+      continue
+    }
+    await writeAuditEvents(manager, head, told)
+    told = []
+    await entry(head)
+  }
+  await writeAuditEvents(manager, head, told)
+}
+
 async function writeAuditEvents(
   manager: EntityManager,
-  context: WriteContext,
-  entries: AuditEntry[],
-  revision: number,
+  { caller, requestId, revision }: AuditHead,
+  entries: readonly AuditEntry[],
 ): Promise<void> {
   for (let start = 0; start < entries.length; start += AUDIT_ROWS_A_STATEMENT) {
     const rows = JSON.stringify(entries.slice(start, start + AUDIT_ROWS_A_STATEMENT))
@@ -62,7 +79,7 @@ async function writeAuditEvents(
          FROM ROWS FROM (jsonb_to_recordset($4::jsonb)
            AS (action text, target text, before jsonb, after jsonb, "editRightsConfirmed" boolean)) WITH ORDINALITY
          ORDER BY ordinality`,
-      [context.caller, context.requestId, revision, rows],
+      [caller, requestId, revision, rows],
     )
   }
 }

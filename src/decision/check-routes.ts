@@ -5,7 +5,7 @@ import { readJson } from '../http/json-body.ts'
 import { CHECKS_BODY_LIMIT } from '../http/limits.ts'
 import { viaOfOwnQuestion } from '../http/own-question.ts'
 import { bodyReadBefore, type PlainRoute } from '../http/plain-requests.ts'
-import { bodyTest } from '../http/validator.ts'
+import { schemaChecks } from '../http/schema-check.ts'
 import { CheckAnswer, CheckBody, CheckQuery, ChecksAnswer, ChecksBody, MAX_OBJECTS_IN_BATCH } from './check-schemas.ts'
 import { type CheckRequest, decide, userOf } from './decide.ts'
 import { explain } from './explain.ts'
@@ -91,12 +91,12 @@ export const checkRoutes: FastifyPluginCallbackTypebox<CheckRoutesOptions> = (ap
  * for the route `/check`.
  */
 export function plainCheck({ keeper, decided, now }: CheckRoutesOptions, callerOf: CallerOf): PlainRoute['answer'] {
-  const isCheck = bodyTest(CheckBody)
+  const { accepts } = schemaChecks()(CheckBody)
   return (bytes, authorization) => {
     const caller = callerOf(authorization)
     if (caller.user !== null || !caller.scopes.has('check')) return undefined
     const body = readJson(bytes, { asking: true, batch: false }) as CheckBody
-    if (!isCheck(body)) return undefined
+    if (!accepts(body)) return undefined
     refuseMisplacedObjects(body, '')
     const snapshot = snapshotAt(keeper, body.atLeastRevision)
     if (snapshot === undefined) return undefined

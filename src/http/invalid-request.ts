@@ -1,10 +1,13 @@
 import { DomainError, type FieldFault } from '../errors.ts'
 
-/** The problem of a request that does not fit its schema; the detail tells the first fault. */
-export function invalidRequest(faults: FieldFault[]): DomainError {
+/**
+ * The problem of a request that does not fit its schema; the detail tells the first fault. Not `complete`: nobody looked
+ * for more faults than these.
+ */
+export function invalidRequest(faults: FieldFault[], complete = true): DomainError {
   const [first] = faults
   const detail = first ? `${first.pointer || 'the body'} ${first.detail}` : 'the request does not fit its schema'
-  const more = faults.length > 1 ? `, and ${faults.length - 1} more` : ''
+  const more = faults.length > 1 ? `, and ${complete ? '' : 'at least '}${faults.length - 1} more` : ''
   return new DomainError('invalid-request', detail + more, { faults })
 }
 

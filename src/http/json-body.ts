@@ -41,12 +41,20 @@ export function acceptJsonBodies(app: FastifyInstance): void {
  */
 export function readJson(body: Buffer, { asking, batch }: { asking: boolean; batch: boolean }): unknown {
   if (!isUtf8(body)) throw new DomainError('malformed-json', 'the body is not UTF-8')
-  const text = body.toString()
+  return strictJson(body.toString(), { asking, batch, what: 'the body' })
+}
+
+/**
+ * Reads JSON as {@link acceptJsonBodies} does, from wherever it comes; `what` is how faults call the text.
+ *
+ * @throws DomainError `malformed-json`, `invalid-request`
+ */
+export function strictJson(text: string, { asking = false, batch = false, what = 'the text' }): unknown {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw syntaxFault(cause)
+    throw syntaxFault(cause, what)
   }
   if (!batch && hasRepeatedMember(value, text)) {
     throw new DomainError('malformed-json', 'a member name stands twice in one object')
@@ -55,10 +63,10 @@ export function readJson(body: Buffer, { asking, batch }: { asking: boolean; bat
   return value
 }
 
-/** V8 quotes the body in some of its messages; only the place is worth telling. */
-function syntaxFault(cause: unknown): DomainError {
+/** V8 quotes the text in some of its messages; only the place is worth telling. */
+function syntaxFault(cause: unknown, what: string): DomainError {
   const place = /position (\d+)/.exec(cause instanceof Error ? cause.message : '')
-  const detail = place ? `the body stops being JSON at character ${place[1]}` : 'the body is not JSON'
+  const detail = place ? `${what} stops being JSON at character ${place[1]}` : `${what} is not JSON`
   return new DomainError('malformed-json', detail, { cause })
 }
 
@@ -90,7 +98,7 @@ function colonsIn(text: string): number {
 
 /** JSON.parse nests without end; what walks its result must not. */
 function refuseDepth(depth: number): void {
-  if (depth >= MAX_DEPTH) throw new DomainError('invalid-request', `the body nests deeper than ${MAX_DEPTH} levels`)
+  if (depth >= MAX_DEPTH) throw new DomainError('invalid-request', `this nests deeper than ${MAX_DEPTH} levels`)
 }
 
 /** Member names in valid JSON text: strings that a colon follows. */

@@ -6,6 +6,9 @@ const MIB = 1024 * KIB
 /** A batch of 10,000 checks, each with several objects, fits. */
 export const CHECKS_BODY_LIMIT = 16 * MIB
 
+/** 100,000 grants, each with two times, fit, indented too. */
+export const GRANTS_BODY_LIMIT = 32 * MIB
+
 /** What one request, one connection and all of them together may take. Times in milliseconds, sizes in bytes. */
 export type Limits = {
   /** Bodies of routes that set no limit of their own. */

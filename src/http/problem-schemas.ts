@@ -1,6 +1,9 @@
 import { type Static, Type } from 'typebox'
 import { PROBLEMS, type ProblemCode } from '../errors.ts'
 
+/** A hostile body can hold as many faults as bytes; the first hundred are enough to mend it by. */
+export const MAX_FAULTS = 100
+
 /** The body of every answer that is not a success (RFC 9457). */
 export const Problem = Type.Object(
   {
@@ -20,7 +23,7 @@ export const Problem = Type.Object(
           pointer: Type.String({ description: 'JSON pointer (RFC 6901) into the body, or `?name` for a parameter' }),
           detail: Type.String(),
         }),
-        { description: 'Every fault that was found in the request, at most 100' },
+        { description: `Every fault that was found in the request, at most ${MAX_FAULTS}` },
       ),
     ),
   },

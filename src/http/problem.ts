@@ -3,18 +3,15 @@ import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { DomainError, PROBLEMS, type ProblemCode } from '../errors.ts'
 import { STATIC_HEADERS } from './headers.ts'
-import type { Problem } from './problem-schemas.ts'
+import { MAX_FAULTS, type Problem } from './problem-schemas.ts'
 import { newRequestId } from './request-id.ts'
 
 const MEDIA_TYPE = 'application/problem+json'
 const RETRY_AFTER_SECONDS = 1
-/** A hostile body can hold as many faults as bytes; the first hundred are enough to mend it by. */
-const MAX_FAULTS = 100
 const REFUSAL_LOG_INTERVAL_MS = 1000
 
 /** What Fastify calls its own faults; every other one of its 4xx is an `invalid-request`. */
 const FASTIFY_FAULTS: Record<string, { code: ProblemCode; detail: string }> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'body-too-large', detail: 'the body is larger than this address takes' },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { code: 'unsupported-media-type', detail: 'send the body as application/json' },
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: { code: 'invalid-request', detail: 'the body is not as long as was announced' },
   FST_ERR_BAD_URL: { code: 'invalid-request', detail: 'the address is not a well-formed URL' },
@@ -39,7 +36,7 @@ export type FaultReader = (error: unknown, request: FastifyRequest, reply: Fasti
  */
 export function faultReader(log: FastifyBaseLogger, problemOf: (error: unknown) => unknown): FaultReader {
   return (error, request, reply) => {
-    const fault = domainErrorOf(problemOf(error))
+    const fault = bodyTooLarge(error, request) ?? domainErrorOf(problemOf(error))
     const { status } = PROBLEMS[fault.code]
     if (status >= 500) logFault(log, fault, request)
     const retryAfter = fault.retryAfterSeconds ?? (status === 503 ? RETRY_AFTER_SECONDS : undefined)
@@ -98,6 +95,13 @@ function bodyOf({ code, message, faults, extension }: DomainError, requestId: st
     instance: `urn:gatehouse:request:${encodeURI(requestId)}`,
     ...(status < 500 && faults.length > 0 && { errors: faults.slice(0, MAX_FAULTS) }),
   }
+}
+
+/** Names the bound, which differs between addresses. */
+function bodyTooLarge(error: unknown, { routeOptions }: FastifyRequest): DomainError | undefined {
+  if (!(error instanceof Error && 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE')) return undefined
+  const bound = routeOptions.bodyLimit?.toLocaleString('en')
+  return new DomainError('body-too-large', `a body here may have at most ${bound} bytes`, { cause: error })
 }
 
 /** Ours → Fastify's own 4xx → `internal`. Faults found by validation come as ours already, see `validator.ts`. */

@@ -1,16 +1,20 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
 import { writeContextOf } from '../http/authenticate.ts'
+import { GRANTS_BODY_LIMIT } from '../http/limits.ts'
 import { pageOf, pageQuery, pageRequestOf, pageSchema } from '../http/page.ts'
 import { Revision } from '../http/write-schemas.ts'
+import type { GrantBulkService } from './grant-bulk-service.ts'
 import {
   GRANT_SORTS,
   Grant,
+  GrantBulk,
   GrantPath,
   grantFilters,
   NewGrant,
   PermissionSet,
   PrincipalGrants,
   PrincipalPath,
+  WrittenBulk,
   WrittenGrant,
 } from './grant-schemas.ts'
 import type { GrantService } from './grant-service.ts'
@@ -19,12 +23,13 @@ import { ProjectPath } from './project-schemas.ts'
 const access = { scope: 'admin', orInPerson: 'project' } as const
 const tags = ['grants']
 
-type Routes = FastifyPluginCallbackTypebox<{ grants: GrantService }>
+type Routes = FastifyPluginCallbackTypebox<{ grants: GrantService; grantBulks: GrantBulkService }>
 
 /** `/v1/projects/{id}/grants`: who is allowed or refused a permission on a project. */
 export const grantRoutes: Routes = (app, options, done) => {
   app.register(readRoute, options)
   app.register(writeRoutes, options)
+  app.register(bulkRoute, options)
   app.register(setRoute, options)
   done()
 }
@@ -88,6 +93,34 @@ const writeRoutes: Routes = (app, { grants }, done) => {
       const { id, grantId } = request.params
       const { revision } = await grants.delete(writeContextOf(request), id, grantId)
       return { revision }
+    },
+  )
+  done()
+}
+
+const bulkRoute: Routes = (app, { grantBulks }, done) => {
+  app.post(
+    '/v1/projects/:id/grants/bulk',
+    {
+      bodyLimit: GRANTS_BODY_LIMIT,
+      config: { access, problems: ['not-found', 'grant-exists', 'last-administrator', 'ids-exhausted', 'conflict'] },
+      schema: {
+        operationId: 'createGrants',
+        summary: 'Make up to 100,000 grants at once, all or none',
+        description:
+          'Every grant that could not be made by itself, or is there twice, is an item of `errors` (the first hundred), by its place: `/grants/17/principal/id`.',
+        tags,
+        params: ProjectPath,
+        body: GrantBulk,
+        response: { 201: WrittenBulk },
+      },
+    },
+    async (request, reply) => {
+      const projectId = request.params.id
+      const wanted = request.body.grants.map((grant) => ({ ...grant, projectId }))
+      const options = { source: 'api', onProject: projectId, present: 'refuse' } as const
+      const { value, revision } = await grantBulks.create(writeContextOf(request), wanted, options)
+      return reply.code(201).send({ created: value.created, revision })
     },
   )
   done()

@@ -51,6 +51,35 @@ export const NewGrant = Type.Object(
 )
 export type NewGrant = Static<typeof NewGrant>
 
+/** At most so many grants are made by one request. */
+export const MAX_GRANTS_IN_BULK = 100_000
+
+/** The body that makes many grants on one project, all or none. */
+export const GrantBulk = Type.Object(
+  { grants: Type.Array(NewGrant, { maxItems: MAX_GRANTS_IN_BULK }) },
+  { additionalProperties: false },
+)
+
+/** What a bulk came to. */
+export const WrittenBulk = Type.Object({
+  created: Type.Integer({ description: 'How many grants were made: as many as were sent' }),
+  revision: Type.Integer({ description: 'The revision at which all of them are in force' }),
+})
+
+/** A grant as a line of a file states it: with its project, and with whom it is for by id or by name. */
+export const GrantLine = Type.Object(
+  {
+    ...NewGrant.properties,
+    project: Type.Integer(INT32),
+    principal: Type.Object(
+      { type: PrincipalType, id: Type.Optional(Type.Integer(INT32)), name: Type.Optional(Type.String()) },
+      { additionalProperties: false },
+    ),
+  },
+  { additionalProperties: false },
+)
+export type GrantLine = Static<typeof GrantLine>
+
 /** The body that sets what one principal is allowed on a project for good. */
 export const PermissionSet = Type.Object(
   { permissions: Type.Array(PermissionName, { uniqueItems: true, maxItems: PERMISSIONS.length }) },

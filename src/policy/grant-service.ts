@@ -1,10 +1,11 @@
 import type { Effect, Permission } from '../decision/policy-state.ts'
-import { DomainError, type FieldFault } from '../errors.ts'
-import { readInstant } from '../instant.ts'
+import { DomainError } from '../errors.ts'
 import type { PageRequest } from '../page.ts'
 import { denyMeetsSuperuser, keepingAdministrators, type ProjectRightsStore } from '../project-rights.ts'
+import { quoted } from '../text.ts'
 import type { GRANT_SORTS, Grant, GrantFilter, NewGrant, Principal } from './grant-schemas.ts'
-import type { Committed, PolicyWrite, WriteContext } from './policy-write.ts'
+import { readGrantTimes } from './grant-times.ts'
+import type { AuditHead, Committed, PolicyWrite, WriteContext } from './policy-write.ts'
 
 /** How a list of grants is asked for. */
 export type GrantPage = PageRequest<keyof typeof GRANT_SORTS>
@@ -24,15 +25,30 @@ export type GrantFields = {
   effect: Effect
   validFrom: Date | null
   validUntil: Date | null
+  source: 'api' | 'file'
   grantedBy: string
 }
 
+/** Whom to look for. */
+export type Sought = { ids: readonly number[]; names: readonly string[] }
+/** The id of whoever has this login, or of the group of this name. */
+export type NamedId = { id: number; name: string }
+
 /** What a write about grants needs, in its transaction. */
 export interface GrantStore extends GrantReader {
-  /** Whether there is this project, which then stays until the transaction ends. */
-  holdProject(projectId: number): Promise<boolean>
-  /** Whether there is this principal, a deleted user not; nobody else writes about it until the transaction ends. */
-  holdPrincipal(principal: Principal): Promise<boolean>
+  /** Those of the projects that there are; they stay until the transaction ends. */
+  holdProjects(projectIds: readonly number[]): Promise<number[]>
+  /**
+   * Those of the users or groups that there are, deleted users not, by id or by login or name, exactly. Nobody else
+   * writes about them until the transaction ends.
+   */
+  holdPrincipals(type: Principal['type'], sought: Sought): Promise<NamedId[]>
+  /** Places in the list of those grants that are there already, to the letter. */
+  present(grants: readonly GrantFields[]): Promise<number[]>
+  /** Makes grants of which none is there yet, all by one giver from one source, and gives their ids. */
+  addAll(grants: readonly GrantFields[]): Promise<number[]>
+  /** Leaves the audit event of its making for each grant, as if it had been made alone. */
+  auditCreation(grantIds: readonly number[], head: AuditHead): Promise<void>
   /** Null when the same grant is there already. */
   add(grant: GrantFields): Promise<Grant | null>
   /** Removes and gives a grant; null when the project has no such grant. */
@@ -73,11 +89,11 @@ export class GrantService {
   create(context: WriteContext, projectId: number, input: NewGrant): Promise<Committed<Grant>> {
     const fields = fieldsOf(projectId, input, context.caller)
     return this.#write(context, async ({ grants, rights }, audit) => {
-      if (!(await grants.holdProject(projectId))) throw noProject(projectId)
-      if (!(await grants.holdPrincipal(input.principal))) throw noPrincipal(input.principal)
+      await holdProject(grants, projectId)
+      if (!(await isHeld(grants, input.principal))) throw noPrincipal(input.principal)
       await refuseDenyOfSuperuser(context, rights, fields)
       const grant = await keepingAdministrators(context, rights, [projectId], () => grants.add(fields))
-      if (grant === null) throw new DomainError('grant-exists', 'the same grant is there already')
+      if (grant === null) throw new DomainError('grant-exists', ALREADY_THERE)
       audit({ action: 'grant.create', target: `grant:${grant.id}`, after: grant })
       return grant
     })
@@ -107,8 +123,8 @@ export class GrantService {
     permissions: readonly Permission[],
   ): Promise<Committed<Grant[]>> {
     return this.#write(context, async ({ grants, rights }, audit) => {
-      if (!(await grants.holdProject(projectId))) throw noProject(projectId)
-      if (!(await grants.holdPrincipal(principal))) throw new DomainError('not-found', unknownPrincipal(principal))
+      await holdProject(grants, projectId)
+      if (!(await isHeld(grants, principal))) throw new DomainError('not-found', unknownPrincipal(principal))
       const lasting = (await grants.ofPrincipal(projectId, principal)).filter(isLastingAllow)
       const dropped = lasting.filter(({ permission }) => !permissions.includes(permission))
       const missing = permissions.filter((name) => lasting.every(({ permission }) => permission !== name))
@@ -126,6 +142,13 @@ export class GrantService {
   }
 }
 
+async function holdProject(grants: GrantStore, projectId: number): Promise<void> {
+  if ((await grants.holdProjects([projectId])).length === 0) throw noProject(projectId)
+}
+
+const isHeld = async (grants: GrantStore, { type, id }: Principal): Promise<boolean> =>
+  (await grants.holdPrincipals(type, { ids: [id], names: [] })).length > 0
+
 /** Also of denies that are not in force yet, or no longer. */
 async function refuseDenyOfSuperuser(
   { inPerson }: WriteContext,
@@ -133,7 +156,8 @@ async function refuseDenyOfSuperuser(
   { effect, principal, projectId }: Pick<GrantFields, 'effect' | 'principal' | 'projectId'>,
 ): Promise<void> {
   if (inPerson === null || effect === 'allow') return
-  if (await rights.holdsSuperuser(principal, projectId)) throw denyMeetsSuperuser()
+  const superusers = await rights.holdingSuperusers(principal.type, [principal.id], projectId)
+  if (superusers.length > 0) throw denyMeetsSuperuser()
 }
 
 const isLastingAllow = ({ effect, validFrom, validUntil }: Grant) =>
@@ -144,31 +168,36 @@ const lastingAllow = (
   principal: Principal,
   permission: Permission,
   grantedBy: string,
-): GrantFields => ({ projectId, principal, permission, effect: 'allow', validFrom: null, validUntil: null, grantedBy })
+): GrantFields => ({
+  projectId,
+  principal,
+  permission,
+  effect: 'allow',
+  validFrom: null,
+  validUntil: null,
+  source: 'api',
+  grantedBy,
+})
 
 function fieldsOf(projectId: number, input: NewGrant, grantedBy: string): GrantFields {
-  const faults: FieldFault[] = []
-  const validFrom = instantOf('/validFrom', input.validFrom, faults)
-  const validUntil = instantOf('/validUntil', input.validUntil, faults)
-  if (validFrom && validUntil && validFrom >= validUntil) {
-    faults.push({ pointer: '/validUntil', detail: 'must be later than validFrom' })
-  }
-  if (faults.length > 0) throw new DomainError('invalid-request', 'a time was refused', { faults })
+  const { faults, ...times } = readGrantTimes(input)
+  if (faults.length > 0) throw new DomainError('invalid-request', 'a time was refused', { faults: [...faults] })
   const { principal, permission, effect = 'allow' } = input
-  return { projectId, principal, permission, effect, validFrom, validUntil, grantedBy }
+  return { projectId, principal, permission, effect, ...times, source: 'api', grantedBy }
 }
 
-function instantOf(pointer: string, text: string | null | undefined, faults: FieldFault[]): Date | null {
-  if (text === null || text === undefined) return null
-  const reading = readInstant(text)
-  if ('instant' in reading) return reading.instant
-  faults.push({ pointer, detail: reading.fault })
-  return null
-}
+/** Says that a grant is there, to the letter. */
+export const ALREADY_THERE = 'the same grant is there already'
 
-const noProject = (projectId: number) => new DomainError('not-found', `there is no project ${projectId}`)
+/** Says that a project is not there. */
+export const unknownProject = (projectId: number) => `there is no project ${projectId}`
 
-const unknownPrincipal = ({ type, id }: Principal) => `there is no ${type} ${id}`
+/** The answer to whoever names a project that is not there. */
+export const noProject = (projectId: number) => new DomainError('not-found', unknownProject(projectId))
+
+/** Says that a user or a group is not there. */
+export const unknownPrincipal = (principal: Principal | { type: Principal['type']; name: string }) =>
+  `there is no ${principal.type} ${'name' in principal ? quoted(principal.name) : principal.id}`
 
 function noPrincipal(principal: Principal): DomainError {
   const detail = unknownPrincipal(principal)

@@ -2,7 +2,8 @@ import type { EntityManager } from 'typeorm'
 import { type GrantRow, Grants } from '../database/entities.ts'
 import { readPage } from '../database/page-query.ts'
 import type { Grant, GrantFilter, Principal } from './grant-schemas.ts'
-import type { GrantFields, GrantPage, GrantReader, GrantStore } from './grant-service.ts'
+import type { GrantFields, GrantPage, GrantReader, GrantStore, NamedId, Sought } from './grant-service.ts'
+import type { AuditHead } from './policy-write.ts'
 
 /** Grants in PostgreSQL. */
 export class PgGrantStore implements GrantReader, GrantStore {
@@ -22,14 +23,32 @@ export class PgGrantStore implements GrantReader, GrantStore {
     return rows.map(shown)
   }
 
-  holdProject(projectId: number): Promise<boolean> {
-    return this.#any('SELECT FROM projects WHERE id = $1 FOR KEY SHARE', projectId)
+  async holdProjects(projectIds: readonly number[]): Promise<number[]> {
+    const rows = await this.#manager.query<{ id: number }[]>(
+      'SELECT id FROM projects WHERE id = ANY ($1) ORDER BY id FOR KEY SHARE',
+      [projectIds],
+    )
+    return rows.map(({ id }) => id)
   }
 
-  holdPrincipal({ type, id }: Principal): Promise<boolean> {
-    return type === 'user'
-      ? this.#any('SELECT FROM users WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE', id)
-      : this.#any('SELECT FROM groups WHERE id = $1 FOR NO KEY UPDATE', id)
+  holdPrincipals(type: Principal['type'], { ids, names }: Sought): Promise<NamedId[]> {
+    return this.#manager.query(HOLD_PRINCIPALS[type], [ids, names])
+  }
+
+  async present(grants: readonly GrantFields[]): Promise<number[]> {
+    const rows = await this.#inBulk<{ place: number }[]>(PRESENT, columnsOf(grants))
+    return rows.map(({ place }) => place - 1)
+  }
+
+  async addAll(grants: readonly GrantFields[]): Promise<number[]> {
+    const [first] = grants
+    if (first === undefined) return []
+    const rows = await this.#inBulk<{ id: number }[]>(ADD_ALL, [...columnsOf(grants), first.source, first.grantedBy])
+    return rows.map(({ id }) => id)
+  }
+
+  async auditCreation(grantIds: readonly number[], { caller, requestId, revision }: AuditHead): Promise<void> {
+    await this.#inBulk(AUDIT_CREATION, [caller, requestId, revision, grantIds])
   }
 
   async add({ principal, ...fields }: GrantFields): Promise<Grant | null> {
@@ -57,10 +76,84 @@ export class PgGrantStore implements GrantReader, GrantStore {
     return rows.map(shown)
   }
 
+  async #inBulk<Rows>(statement: string, parameters: unknown[]): Promise<Rows> {
+    try {
+      return await this.#manager.query<Rows>(statement, parameters)
+    } catch (error) {
+      throw withoutParameters(error)
+    }
+  }
+
   async #any(sql: string, id: number): Promise<boolean> {
     const found = await this.#manager.query<object[]>(sql, [id])
     return found.length > 0
   }
+}
+
+/** In the order of their ids, so that two bulks do not wait for each other. */
+const HOLD_PRINCIPALS = {
+  user: `SELECT id, username AS name FROM users
+    WHERE (id = ANY ($1::integer[]) OR username = ANY ($2::text[])) AND deleted_at IS NULL
+    ORDER BY id FOR NO KEY UPDATE`,
+  group: `SELECT id, name FROM groups WHERE id = ANY ($1::integer[]) OR name = ANY ($2::text[])
+    ORDER BY id FOR NO KEY UPDATE`,
+} as const
+
+/**
+ * Grants as a table of SQL, from the parameters that {@link columnsOf} gives.
+ *
+ * WHY arrays and not JSON: PostgreSQL sees how many there are and plans for that many; of JSON it expects a hundred.
+ */
+const GIVEN = `unnest($1::integer[], $2::integer[], $3::integer[], $4::text[], $5::text[], $6::timestamptz[],
+  $7::timestamptz[])`
+const COLUMNS = 'project_id, user_id, group_id, permission, effect, valid_from, valid_until'
+
+/** Users and groups apart, so that an index on grants can be used. */
+const PRESENT = `
+  WITH given AS MATERIALIZED (SELECT * FROM ${GIVEN} WITH ORDINALITY AS given(${COLUMNS}, place))
+  ${['user_id', 'group_id']
+    .map(
+      (holder) => `
+  SELECT given.place::integer FROM given JOIN grants USING (project_id, ${holder}, permission, effect)
+  WHERE given.valid_from IS NOT DISTINCT FROM grants.valid_from
+    AND given.valid_until IS NOT DISTINCT FROM grants.valid_until`,
+    )
+    .join(' UNION ALL ')}`
+
+const ADD_ALL = `
+  INSERT INTO grants (${COLUMNS}, source, granted_by) SELECT given.*, $8, $9 FROM ${GIVEN} AS given(${COLUMNS})
+  RETURNING id`
+
+/** SQL for a time as the API shows it. */
+const isoTime = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+
+/** `after` is a grant as the API shows it, see {@link shown}. */
+const AUDIT_CREATION = `
+  INSERT INTO audit_events (caller, request_id, revision, action, target, after)
+  SELECT $1, $2, $3, 'grant.create', 'grant:' || id,
+    jsonb_build_object('id', id, 'projectId', project_id, 'principal', CASE WHEN user_id IS NULL
+        THEN jsonb_build_object('type', 'group', 'id', group_id) ELSE jsonb_build_object('type', 'user', 'id', user_id) END,
+      'permission', permission, 'effect', effect, 'validFrom', ${isoTime('valid_from')},
+      'validUntil', ${isoTime('valid_until')}, 'source', source, 'grantedBy', granted_by,
+      'createdAt', ${isoTime('created_at')})
+  FROM grants WHERE id = ANY ($4::integer[]) ORDER BY id`
+
+function columnsOf(grants: readonly GrantFields[]): unknown[][] {
+  return [
+    grants.map(({ projectId }) => projectId),
+    grants.map(({ principal }) => (principal.type === 'user' ? principal.id : null)),
+    grants.map(({ principal }) => (principal.type === 'group' ? principal.id : null)),
+    grants.map(({ permission }) => permission),
+    grants.map(({ effect }) => effect),
+    grants.map(({ validFrom }) => validFrom?.toISOString() ?? null),
+    grants.map(({ validUntil }) => validUntil?.toISOString() ?? null),
+  ]
+}
+
+/** WHY: the error of a query carries its parameters, thousands of grants, and some errors are logged. */
+function withoutParameters(error: unknown): unknown {
+  if (error instanceof Error && 'parameters' in error) error.parameters = []
+  return error
 }
 
 const held = ({ type, id }: Principal) => (type === 'user' ? { userId: id } : { groupId: id })

@@ -15,6 +15,15 @@ export type AuditEntry = {
   editRightsConfirmed?: boolean
 }
 
+/** What every line of the audit trail says of a write. */
+export type AuditHead = Pick<WriteContext, 'caller' | 'requestId'> & { revision: number }
+
+/** Writes lines of the audit trail by itself: of many thousand, much faster than if each had to be told first. */
+export type AuditWriter = (head: AuditHead) => Promise<void>
+
+/** Takes what is to stand in the audit trail, in this order. */
+export type Audit = (entry: AuditEntry | AuditWriter) => void
+
 /** What a committed transaction gave, and the revision at which all of it is in force. */
 export type Committed<T> = { value: T; revision: number }
 
@@ -25,5 +34,5 @@ export type Committed<T> = { value: T; revision: number }
  */
 export type PolicyWrite<Stores> = <T>(
   context: WriteContext,
-  work: (stores: Stores, audit: (entry: AuditEntry) => void) => Promise<T>,
+  work: (stores: Stores, audit: Audit) => Promise<T>,
 ) => Promise<Committed<T>>

@@ -50,16 +50,14 @@ export class PgProjectRightsStore implements ProjectRightsStore {
     )
   }
 
-  async holdsSuperuser({ type, id }: { type: 'user' | 'group'; id: number }, projectId: number): Promise<boolean> {
-    const found =
-      type === 'user'
-        ? await this.#ids('SELECT id FROM users WHERE id = $1 AND is_superuser', [id])
-        : await this.#ids(
-            `SELECT u.id FROM memberships m JOIN users u ON u.id = m.user_id
-             WHERE m.group_id = $1 AND u.is_superuser AND (m.project_id IS NULL OR m.project_id = $2) LIMIT 1`,
-            [id, projectId],
-          )
-    return found.length > 0
+  holdingSuperusers(type: 'user' | 'group', ids: readonly number[], projectId: number): Promise<number[]> {
+    return type === 'user'
+      ? this.#ids('SELECT id FROM users WHERE id = ANY ($1) AND is_superuser', [ids])
+      : this.#ids(
+          `SELECT DISTINCT m.group_id AS id FROM memberships m JOIN users u ON u.id = m.user_id
+           WHERE m.group_id = ANY ($1) AND u.is_superuser AND (m.project_id IS NULL OR m.project_id = $2)`,
+          [ids, projectId],
+        )
   }
 
   async isDenied(groupId: number, projectId: number | null): Promise<boolean> {
