@@ -129,7 +129,8 @@ function refusalText({ dryRun, faults, moreFaults }: GrantImportReport): string 
 }
 
 function reportText({ dryRun, created, alreadyHere, revision }: GrantImportReport): string {
-  const known = alreadyHere === 0 ? '' : `; ${alreadyHere.toLocaleString('en')} ${alreadyHere === 1 ? 'was' : 'were'} there already`
+  const known =
+    alreadyHere === 0 ? '' : `; ${alreadyHere.toLocaleString('en')} ${alreadyHere === 1 ? 'was' : 'were'} there already`
   const force = revision === null ? '' : `, in force at revision ${revision}`
   const grants = `${created.toLocaleString('en')} ${created === 1 ? 'grant' : 'grants'}`
   return `${dryRun ? 'would make' : 'made'} ${grants}${known}${force}`
