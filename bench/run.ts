@@ -1,5 +1,6 @@
 /** `npm run bench`: measures this service beside its peers, on one machine in one run. */
 import { type Baseline, type Fallen, fallenBelow, readBaseline, wordedFallen } from './baseline.ts'
+import { importOfGrants } from './import-of-grants.ts'
 import { inProcess } from './in-process.ts'
 import { optionsOf, USAGE } from './plan.ts'
 import { propagation } from './propagation.ts'
@@ -18,6 +19,7 @@ const PARTS: { measure: (stage: Stage) => Promise<void>; repeatable: boolean }[]
   { measure: underLoad, repeatable: true },
   { measure: whileWriting, repeatable: true },
   { measure: propagation, repeatable: true },
+  { measure: importOfGrants, repeatable: false },
 ]
 /** How often a part is measured again where a ratio seems to have fallen: a busy machine looks like that, too. */
 const REPEATS = 2

@@ -38,6 +38,7 @@ export function verdictsOf(measures: Measure[], sizes: number[]): Verdict[] {
     ...inBatches(of),
     ...ofTheProcess(of),
     ...ofWrites(of),
+    ...ofImports(of),
   ]
   return rows.map(({ aim = {}, comparable = false, ...row }) => ({
     ...row,
@@ -169,6 +170,12 @@ function ofWrites(of: Of): Row[] {
     ),
   ]
 }
+
+const ofImports = (of: Of): Row[] =>
+  ['API', 'command'].map((way) => {
+    const what = `import of 100,000 grants by the ${way}`
+    return { what, values: of(what, 'gatehouse'), unit: 's', aim: { most: 5 } }
+  })
 
 /** What the service used beside what the same requests cost without writing, round by round. */
 function ofFollowing(of: Of, here: string, nowhere: string): number[] {

@@ -8,10 +8,12 @@ import { Snapshot } from './snapshot.ts'
 const POLL_MS = 1000
 const CHANGE_SETS_A_ROUND = 500
 /**
- * While notices come faster than this, one round of asking serves all that came since the last. A round costs the
- * processor as much as several checks, whatever it brings; a change may take up to 20 ms to reach a replica.
+ * How long after a round that brought so many change sets the next notice is acted on, so that one round serves all that
+ * come meanwhile: a round costs the processor as much as several checks, whatever it brings. One change at a time is
+ * hardly held up; of a thousand a second each waits 20 ms at most, the time that a replica may be behind.
  */
-const PACE_MS = 5
+const PACE_MS_A_CHANGE_SET = 2
+const SLOWEST_PACE_MS = 20
 
 /** What the keeper says of itself; `ageSeconds` is how long ago the snapshot was last known to be the newest. */
 export type KeeperReadiness = { ready: boolean; revision?: number; ageSeconds?: number; reason?: string }
@@ -43,6 +45,7 @@ export class SnapshotKeeper {
   /** Set while a notice waits for its round. */
   #paced: NodeJS.Timeout | undefined
   #followedAt = Number.NEGATIVE_INFINITY
+  #paceMs = 0
   #listener: { stop(): Promise<void> } | undefined
 
   constructor(options: { source: PolicySource; model: PolicyModel; maxStalenessMs: number; log: Log }) {
@@ -132,7 +135,7 @@ export class SnapshotKeeper {
 
   #noticedByFeed(): void {
     if (this.#paced !== undefined) return
-    const wait = this.#followedAt + PACE_MS - performance.now()
+    const wait = this.#followedAt + this.#paceMs - performance.now()
     if (wait <= 0) {
       this.refresh()
       return
@@ -171,6 +174,7 @@ export class SnapshotKeeper {
       const changeSets = await this.#source.changesSince(snapshot.revision, CHANGE_SETS_A_ROUND)
       if (changeSets === null || !this.#applyAll(snapshot, changeSets)) return this.#readAll()
       this.#waiters.wake(snapshot)
+      this.#paceMs = Math.min(SLOWEST_PACE_MS, PACE_MS_A_CHANGE_SET * changeSets.length)
       if (changeSets.length < CHANGE_SETS_A_ROUND) {
         this.#confirmedAt = askedAt
         return
