@@ -130,13 +130,13 @@ const isoTime = (column: string) => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY
 /** `after` is a grant as the API shows it, see {@link shown}. */
 const AUDIT_CREATION = `
   INSERT INTO audit_events (caller, request_id, revision, action, target, after)
-  SELECT $1, $2, $3, 'grant.create', 'grant:' || id,
-    jsonb_build_object('id', id, 'projectId', project_id, 'principal', CASE WHEN user_id IS NULL
-        THEN jsonb_build_object('type', 'group', 'id', group_id) ELSE jsonb_build_object('type', 'user', 'id', user_id) END,
-      'permission', permission, 'effect', effect, 'validFrom', ${isoTime('valid_from')},
-      'validUntil', ${isoTime('valid_until')}, 'source', source, 'grantedBy', granted_by,
-      'createdAt', ${isoTime('created_at')})
-  FROM grants WHERE id = ANY ($4::integer[]) ORDER BY id`
+  SELECT $1, $2, $3, 'grant.create', 'grant:' || id, to_jsonb(made) FROM (
+    SELECT id, project_id AS "projectId", CASE WHEN user_id IS NULL
+        THEN jsonb_build_object('type', 'group', 'id', group_id) ELSE jsonb_build_object('type', 'user', 'id', user_id)
+      END AS principal, permission, effect, ${isoTime('valid_from')} AS "validFrom",
+      ${isoTime('valid_until')} AS "validUntil", source, granted_by AS "grantedBy", ${isoTime('created_at')} AS "createdAt"
+    FROM grants WHERE id = ANY ($4::integer[])) AS made
+  ORDER BY id`
 
 function columnsOf(grants: readonly GrantFields[]): unknown[][] {
   return [
