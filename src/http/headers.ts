@@ -20,7 +20,7 @@ export const STATIC_HEADERS = {
  */
 export function setHeaders(app: FastifyInstance): void {
   app.addHook('onRoute', (route: RouteOptions) => {
-    route.onRequest = [isQuestion(route) ? repeatId : setAll, ...[route.onRequest ?? []].flat()]
+    route.onRequest = [isDecision(route) ? repeatId : setAll, ...[route.onRequest ?? []].flat()]
   })
 }
 
@@ -34,5 +34,4 @@ const setAll: onRequestHookHandler = (request, reply, done) => {
   done()
 }
 
-const isQuestion = ({ method, config }: RouteOptions) =>
-  method === 'POST' && typeof config?.access === 'object' && 'scope' in config.access && config.access.scope === 'check'
+const isDecision = ({ method, url }: RouteOptions) => method === 'POST' && (url === '/check' || url === '/checks')
