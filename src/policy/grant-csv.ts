@@ -5,35 +5,32 @@ import { GrantFileError, MAX_LINE_LENGTH, type ReadLine } from './grant-file-lin
 const NEEDED = ['project', 'principalType', 'principal', 'permission']
 const COLUMNS = [...NEEDED, 'effect', 'validFrom', 'validUntil']
 
-type CsvRecord = { line: number; cells: string[] }
-
 /**
- * The lines of a CSV file (RFC 4180) under its header, as values in the form of JSON lines; empty lines are skipped. An
- * empty cell of a column that may be missing counts as missing.
+ * Hands over the lines of a CSV file (RFC 4180) under its header, as values in the form of JSON lines; empty lines are
+ * skipped. An empty cell of a column that may be missing counts as missing.
  *
  * @throws GrantFileError for a header that is not one, and where the text stops being CSV
  */
-export function* csvLines(text: string): Generator<ReadLine> {
+export function readCsvLines(text: string, receive: (line: ReadLine) => void): void {
   let columns: string[] | undefined
-  for (const { line, cells } of recordsOf(text)) {
+  readRecords(text, (line, cells) => {
     if (columns === undefined) columns = headerOf(line, cells)
-    else if (cells.length === columns.length) yield { line, value: grantIn(columns, cells) }
-    else yield { line, fault: `has ${cells.length} cells, the header has ${columns.length}` }
-  }
+    else if (cells.length === columns.length) receive({ line, value: grantIn(columns, cells) })
+    else receive({ line, fault: `has ${cells.length} cells, the header has ${columns.length}` })
+  })
 }
 
 /**
- * Records with the line on which each begins.
+ * Hands over records with the line on which each begins.
  *
  * WHY lines are counted here: the parser counts a line break of two characters inside quotes twice.
  */
-function recordsOf(text: string): CsvRecord[] {
-  const records: CsvRecord[] = []
+function readRecords(text: string, receive: (line: number, cells: string[]) => void): void {
   let next = 1
   const take = (cells: string[], { empty_lines }: Info) => {
-    const breaks = cells.reduce((count, cell) => count + cell.split('\n').length - 1, 0)
-    records.push({ line: next + empty_lines, cells })
-    next += breaks + 1
+    receive(next + empty_lines, cells)
+    next += 1
+    for (const cell of cells) if (cell.includes('\n')) next += cell.split('\n').length - 1
     return null
   }
   try {
@@ -44,7 +41,6 @@ function recordsOf(text: string): CsvRecord[] {
     const fault = SYNTAX_FAULTS[error.code] ?? 'it cannot be read'
     throw new GrantFileError(`line ${line} is not CSV: ${fault}`, { cause: error })
   }
-  return records
 }
 
 const FORM = {
@@ -74,12 +70,17 @@ function headerOf(line: number, cells: string[]): string[] {
 }
 
 function grantIn(columns: readonly string[], cells: readonly string[]): object {
-  const given = columns.flatMap((column, at) => {
+  const grant: Record<string, unknown> = {}
+  const principal: Record<string, string> = {}
+  for (const [at, column] of columns.entries()) {
     const cell = cells[at] ?? ''
-    return cell === '' && !NEEDED.includes(column) ? [] : [[column, cell] as const]
-  })
-  const { project = '', principalType: type, principal: holder, ...grant } = Object.fromEntries(given)
-  return { ...grant, project: numberIn(project), principal: { type, name: holder } }
+    if (column === 'project') grant.project = numberIn(cell)
+    else if (column === 'principalType') principal.type = cell
+    else if (column === 'principal') principal.name = cell
+    else if (cell !== '' || NEEDED.includes(column)) grant[column] = cell
+  }
+  grant.principal = principal
+  return grant
 }
 
 /** The number, or the text itself where it is none: then its type is the fault. */

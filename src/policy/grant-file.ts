@@ -2,13 +2,13 @@ import { isUtf8 } from 'node:buffer'
 import { schemaChecks } from '../http/schema-check.ts'
 import { isKeepable } from '../text.ts'
 import type { WantedGrant } from './grant-bulk-rows.ts'
-import { csvLines } from './grant-csv.ts'
+import { readCsvLines } from './grant-csv.ts'
 import { GrantFileError } from './grant-file-line.ts'
-import { jsonLines } from './grant-json-lines.ts'
+import { readJsonLines } from './grant-json-lines.ts'
 import { GrantLine } from './grant-schemas.ts'
 
 /** At most so many grants in one file. */
-export const MAX_GRANTS_IN_FILE = 1_000_000
+export const MAX_GRANTS_IN_FILE = 500_000
 
 /** How the lines of a file are written. */
 export type GrantFileForm = keyof typeof FORMS
@@ -21,8 +21,8 @@ export type GrantFile = { grants: WantedGrant[]; lines: number[]; faults: LineFa
 
 /** How each form names what a pointer points at. */
 const FORMS = {
-  csv: { read: csvLines, fieldOf: (pointer: string) => CSV_COLUMNS[pointer] ?? pointer.slice(1) },
-  jsonl: { read: jsonLines, fieldOf: (pointer: string) => pointer.slice(1).replaceAll('/', '.') },
+  csv: { read: readCsvLines, fieldOf: (pointer: string) => CSV_COLUMNS[pointer] ?? pointer.slice(1) },
+  jsonl: { read: readJsonLines, fieldOf: (pointer: string) => pointer.slice(1).replaceAll('/', '.') },
 }
 const CSV_COLUMNS: Record<string, string> = { '/principal/type': 'principalType', '/principal/name': 'principal' }
 
@@ -35,7 +35,7 @@ export function readGrantFile(content: Buffer, form: GrantFileForm): GrantFile {
   const { read } = FORMS[form]
   const check = schemaChecks()(GrantLine)
   const file: GrantFile = { grants: [], lines: [], faults: [] }
-  for (const { line, value, fault } of read(textOf(content))) {
+  read(textOf(content), ({ line, value, fault }) => {
     if (file.lines.length === MAX_GRANTS_IN_FILE) throw tooMany()
     file.lines.push(line)
     if (fault !== undefined) file.faults.push({ line, field: '', detail: fault })
@@ -44,7 +44,7 @@ export function readGrantFile(content: Buffer, form: GrantFileForm): GrantFile {
       file.grants.push(wantedOf(value as GrantLine))
       file.faults.push(...lineFaults(line, principalFaults(value as GrantLine), form))
     }
-  }
+  })
   if (file.lines.length === 0) throw new GrantFileError('the file holds no grants')
   return file
 }

@@ -3,11 +3,11 @@ import { strictJson } from '../http/json-body.ts'
 import { GrantFileError, MAX_LINE_LENGTH, type ReadLine } from './grant-file-line.ts'
 
 /**
- * The lines of a file of JSON lines; empty ones are skipped.
+ * Hands over the lines of a file of JSON lines; empty ones are skipped.
  *
  * @throws GrantFileError for a line that is too long
  */
-export function* jsonLines(text: string): Generator<ReadLine> {
+export function readJsonLines(text: string, receive: (line: ReadLine) => void): void {
   let line = 0
   for (let start = 0; start < text.length; ) {
     line += 1
@@ -17,7 +17,7 @@ export function* jsonLines(text: string): Generator<ReadLine> {
     if (content.length > MAX_LINE_LENGTH) {
       throw new GrantFileError(`line ${line} is longer than ${MAX_LINE_LENGTH.toLocaleString('en')} characters`)
     }
-    if (content.trim() !== '') yield { line, ...readJson(content) }
+    if (content.trim() !== '') receive({ line, ...readJson(content) })
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
@@ -296,6 +296,7 @@ t.test('a file that cannot be read as grants at all is refused with a sentence',
       csv(`1,user,"${'x'.repeat(70_000)}`),
       /^gatehouse: line 2 is not CSV: it is longer than 65,536 characters/,
     ],
+    ['many.csv', `${HEADER}\n${'x\n'.repeat(500_001)}`, /^gatehouse: a file may hold at most 500,000 grants$/],
     ['long.jsonl', `\n"${'x'.repeat(70_000)}"\n`, /^gatehouse: line 2 is longer than 65,536 characters$/],
   ]
   for (const [name, content, message] of cases) {
@@ -303,6 +304,9 @@ t.test('a file that cannot be read as grants at all is refused with a sentence',
     t.same([exitCode, out], [1, ''], name)
     t.match(progress, message, name)
   }
+  const large = await file(t, 'large.csv', '')
+  await truncate(large, 256 * 1024 * 1024 + 1)
+  t.match(await run(large), { exitCode: 1, progress: /^gatehouse: a file may have at most 268,435,456 bytes$/ })
   t.match(await run(join(t.testdirName, 'nowhere.csv')), {
     exitCode: 1,
     progress: /nowhere.csv: there is no such file/,
