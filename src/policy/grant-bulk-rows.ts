@@ -11,9 +11,9 @@ export type WantedGrant = {
   projectId: number
   principal: Principal | NamedPrincipal
   permission: Permission
-  effect?: Effect
-  validFrom?: string | null
-  validUntil?: string | null
+  effect?: Effect | undefined
+  validFrom?: string | null | undefined
+  validUntil?: string | null | undefined
 }
 type NamedPrincipal = { type: Principal['type']; name: string }
 
@@ -71,7 +71,7 @@ export async function resolveRows(
   wanted: readonly WantedGrant[],
   times: readonly GrantTimes[],
   known: Known,
-  made: Pick<GrantFields, 'source' | 'grantedBy'>,
+  { source, grantedBy }: Pick<GrantFields, 'source' | 'grantedBy'>,
 ): Promise<{ rows: ResolvedRow[]; faults: RowFault[] }> {
   const rows: ResolvedRow[] = []
   const faults: RowFault[] = []
@@ -83,7 +83,7 @@ export async function resolveRows(
     const found = [...timeFaults, ...unknownParts(grant, principal, known)]
     for (const fault of found) faults.push({ ...fault, row, code: 'invalid-request' })
     if (principal === undefined || found.length > 0) return
-    const fields = { projectId, principal, permission, effect, validFrom, validUntil, ...made }
+    const fields = { projectId, principal, permission, effect, validFrom, validUntil, source, grantedBy }
     const key = identityOf(fields)
     const sameAs = seen.get(key)
     if (sameAs === undefined) seen.set(key, row)

@@ -77,6 +77,7 @@ async function judged(
 ): Promise<{ rows: ResolvedRow[]; present: ReadonlySet<ResolvedRow> }> {
   const projectIds = new Set(wanted.map(({ projectId }) => projectId))
   if (onProject !== undefined) projectIds.add(onProject)
+  await grants.expectMany()
   const known = await holdNamed(grants, wanted, projectIds)
   if (onProject !== undefined && !known.projects.has(onProject)) throw noProject(onProject)
   const { rows, faults } = await resolveRows(wanted, times, known, { source, grantedBy: context.caller })

@@ -79,6 +79,14 @@ function principalFaults({ principal: { id, name } }: GrantLine): Faults {
   return [{ pointer: '/principal/name', detail: 'must not hold NUL or half a surrogate pair' }]
 }
 
-function wantedOf({ project: projectId, principal: { type, id = 0, name }, ...grant }: GrantLine): WantedGrant {
-  return { ...grant, projectId, principal: name === undefined ? { type, id } : { type, name } }
+function wantedOf({ project, principal, permission, effect, validFrom, validUntil }: GrantLine): WantedGrant {
+  const { type, id = 0, name } = principal
+  return {
+    projectId: project,
+    principal: name === undefined ? { type, id } : { type, name },
+    permission,
+    effect,
+    validFrom,
+    validUntil,
+  }
 }

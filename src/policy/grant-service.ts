@@ -36,6 +36,8 @@ export type NamedId = { id: number; name: string }
 
 /** What a write about grants needs, in its transaction. */
 export interface GrantStore extends GrantReader {
+  /** Readies the transaction for thousands of grants. */
+  expectMany(): Promise<void>
   /** Those of the projects that there are; they stay until the transaction ends. */
   holdProjects(projectIds: readonly number[]): Promise<number[]>
   /**

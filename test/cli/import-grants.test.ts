@@ -296,7 +296,7 @@ t.test('a file that cannot be read as grants at all is refused with a sentence',
       csv(`1,user,"${'x'.repeat(70_000)}`),
       /^gatehouse: line 2 is not CSV: it is longer than 65,536 characters/,
     ],
-    ['many.csv', `${HEADER}\n${'x\n'.repeat(500_001)}`, /^gatehouse: a file may hold at most 500,000 grants$/],
+    ['many.jsonl', '1\n'.repeat(500_001), /^gatehouse: a file may hold at most 500,000 grants$/],
     ['long.jsonl', `\n"${'x'.repeat(70_000)}"\n`, /^gatehouse: line 2 is longer than 65,536 characters$/],
   ]
   for (const [name, content, message] of cases) {
