@@ -41,7 +41,10 @@ export type FormOptions = {
  */
 export async function acceptForms(app: FastifyInstance, options: FormOptions): Promise<void> {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(FORM_TYPE, { parseAs: 'buffer', bodyLimit: options.bodyLimit }, (_request, body, done) => {
+  app.addHook('onRoute', (route) => {
+    route.bodyLimit ??= options.bodyLimit
+  })
+  app.addContentTypeParser(FORM_TYPE, { parseAs: 'buffer' }, (_request, body, done) => {
     try {
       done(null, fieldsIn(body as Buffer))
     } catch (error) {

@@ -118,6 +118,12 @@ t.test('a form that is no form of ours is refused with a page', async (t) => {
   }
 })
 
+t.test('a form that is too large is told the bound of forms, not that of other bodies', async (t) => {
+  const { status, text } = await attempt({ body: `x=${'x'.repeat(17_000)}` })
+  t.equal(status, 413)
+  t.match(text, 'a body here may have at most 16,384 bytes')
+})
+
 t.test('the rest of the service takes no forms, whatever they hold', async (t) => {
   const visitor = new PageVisitor(url)
   await visitor.open('/login')
