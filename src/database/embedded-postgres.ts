@@ -39,6 +39,8 @@ const PORT = 5432
 const POLL_MS = 20
 const PATIENCE_MS = 60_000
 const DOUBT_MS = 1000
+/** A server that starts has its lock sooner; where nothing runs for so long, the lease has outlived its server. */
+const SERVERLESS_MS = 2000
 /** A path to a Unix socket holds no more bytes than this on any system we know. */
 const SOCKET_PATH_BYTES = 100
 /** The server's log starts anew when it is longer than this. */
@@ -73,8 +75,15 @@ async function joinRunning(folder: string): Promise<Lease | undefined> {
   const leaseFile = join(folder, 'lease')
   const lease = joinLease(leaseFile)
   if (!lease) return undefined
+  const cluster = join(folder, 'data')
+  let seenAt = Date.now()
+  // WHY more than the lease: by our own share in it we may be what keeps the watcher of a killed server waiting.
+  const hope = async () => {
+    if ((await runningServer(cluster)) !== undefined) seenAt = Date.now()
+    return isLeased(leaseFile) && Date.now() - seenAt < SERVERLESS_MS
+  }
   try {
-    if (await answers(join(folder, 'data'), () => isLeased(leaseFile))) return lease
+    if (await answers(cluster, hope)) return lease
   } catch (error) {
     lease.release()
     throw error
@@ -199,8 +208,8 @@ function settings(durable: boolean): string[] {
 }
 
 /** Waits until the server takes connections; false once `hope` is gone. */
-async function answers(cluster: string, hope: () => boolean): Promise<boolean> {
-  while (hope()) {
+async function answers(cluster: string, hope: () => boolean | Promise<boolean>): Promise<boolean> {
+  while (await hope()) {
     const socket = socketFolder(cluster)
     try {
       const client = new pg.Client({ ...connectionTo(socket.path), database: 'postgres' })
@@ -208,7 +217,7 @@ async function answers(cluster: string, hope: () => boolean): Promise<boolean> {
       client.on('error', () => undefined)
       await client.connect()
       await makeDatabase(client).finally(() => client.end())
-      if (hope()) return true
+      if (await hope()) return true
     } catch (error) {
       if (!isPassing(error)) throw error
     } finally {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { isRunning } from '../../src/database/embedded-cluster.ts'
+import { joinLease } from '../../src/database/embedded-lease.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/database/embedded-postgres.ts'
 
 const PROGRAM = join(import.meta.dirname, 'embedded-process.ts')
@@ -191,6 +192,21 @@ t.test('the server killed along with its user recovers', async (t) => {
     rows.slice(0, acknowledged).map(({ n }) => n),
     Array.from({ length: acknowledged }, (_, n) => n + 1),
   )
+  await server.stop()
+})
+
+t.test('a lease that outlives its server does not keep the next from starting', async (t) => {
+  const folder = await folderOf(t)
+  const first = another(t, folder)
+  await first.line()
+  // Whoever else uses the server, or starts in the moment in which it ends.
+  const share = joinLease(join(folder, 'postgres/lease'))
+  t.ok(share, 'there is a lease to share')
+  process.kill((await serverPid(folder)) as number, 'SIGKILL')
+  await killed(first.child)
+  const server = await startEmbeddedPostgres({ dataDir: folder, durable: false })
+  t.same(await asked(server, 'SELECT 1 AS n'), [{ n: 1 }])
+  share?.release()
   await server.stop()
 })
 
