@@ -33,19 +33,22 @@ export class EngineFigures {
     this.note('snapshot memory', 'MB', [(bytesHeld() - before) / 1e6])
   }
 
-  /** Each question as the service meets it: parsed a moment ago, so that no string has been hashed or seen before. */
+  /**
+   * Each question as the service meets it: parsed the moment before, so that no string has been hashed or seen before.
+   * The decisions in a row are of questions that were all parsed beforehand, and have to be fetched from memory again.
+   */
   async decide(): Promise<void> {
     const { decide } = await compiled<typeof import('../src/decision/decide.ts')>('decision/decide.ts')
     const { load } = this
     const snapshot = this.filled()
-    const text = JSON.stringify(load.questions.map(({ check }) => check))
+    const texts = load.questions.map(({ check }) => JSON.stringify(check))
     const expected = load.questions.filter((question) => question.expected.allowed).length
     const [medians, slow, rates, clock] = [[], [], [], []] as [number[], number[], number[], number[]]
     for (let pass = 0; pass < this.passes + 2; pass += 1) {
-      const timed = JSON.parse(text) as CheckRequest[]
-      const micros = new Float64Array(timed.length)
-      const empty = new Float64Array(timed.length)
-      timed.forEach((request, place) => {
+      const micros = new Float64Array(texts.length)
+      const empty = new Float64Array(texts.length)
+      texts.forEach((text, place) => {
+        const request = JSON.parse(text) as CheckRequest
         const begun = performance.now()
         const { allowed } = decide(snapshot, request, load.instant)
         micros[place] = (performance.now() - begun) * 1000
@@ -53,7 +56,7 @@ export class EngineFigures {
         const idle = performance.now()
         empty[place] = (performance.now() - idle) * 1000
       })
-      const inARow = JSON.parse(text) as CheckRequest[]
+      const inARow = texts.map((text) => JSON.parse(text) as CheckRequest)
       const begun = performance.now()
       let allowed = 0
       for (const request of inARow) if (decide(snapshot, request, load.instant).allowed) allowed += 1

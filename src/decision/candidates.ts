@@ -1,12 +1,20 @@
-import { ALL_PERMISSIONS, allowedOf, deniedOf, hasTimed } from './grant-table.ts'
+import { allowedOf, deniedOf, hasTimed } from './grant-table.ts'
 import { ABSENT } from './id-index.ts'
 import { LinkGraph, type RowLinks } from './link-graph.ts'
 import type { MatcherContext } from './matcher-compiler.ts'
 import { IN_EVERY_PROJECT } from './membership-table.ts'
 import type { Narrowing } from './narrowing.ts'
 import type { FileRule } from './policy-model.ts'
-import { countsIn, EVERYWHERE, type GroupRecord, type ProjectRecord, type UserRecord } from './policy-records.ts'
+import {
+  countsIn,
+  EVERYWHERE,
+  type GroupRecord,
+  type ProjectRecord,
+  principalOfUser,
+  type UserRecord,
+} from './policy-records.ts'
 import { type Effect, PERMISSIONS, type Permission } from './policy-state.ts'
+import { type Satisfying, satisfyingPermissions } from './satisfying-permissions.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** Superusers are linked to this name in every project (D5); the rule for it is in `policies/`. */
@@ -29,15 +37,20 @@ export type RuleTest = {
   readsOnlyTimes: boolean
 }
 
-/** Which permissions of rules satisfy an asked one: those of the seven as bits, and all by name; null: whichever. */
-type Satisfying = { bits: number; names: ReadonlySet<string> | null }
 type OnMatch = ((rule: MatchedRule) => void) | null
+
+/**
+ * What rules are wanted for: a user and a project by their ordinals (a project that is not known is {@link ABSENT}, and
+ * only rules for every project are left), a permission by its place in PERMISSIONS.
+ */
+export type Asked = { readonly user: number; readonly project: number; readonly permission: number }
 
 /** What the rows of a snapshot link a user to: groups by memberships of exactly this domain, and superusers. */
 export function rowLinksOf(snapshot: Snapshot): RowLinks {
   return (name, dom) => {
-    const user = snapshot.user(name)
-    if (user === undefined) return []
+    const ordinal = snapshot.userOfSub(name)
+    if (ordinal === ABSENT) return []
+    const user = snapshot.users.at(ordinal)
     const memberships = snapshot.membershipsOf(user).filter((membership) => membership.dom === dom)
     const subs = memberships.map(({ group }) => group.sub)
     if (user.isSuperuser && dom === EVERYWHERE) subs.push(SUPERUSER)
@@ -55,7 +68,8 @@ export class Candidates {
   readonly #test: RuleTest
   readonly #fileRules = new Map<string, FileRule[]>()
   readonly #links: LinkGraph
-  readonly #satisfying = new Map<string, Satisfying>()
+  /** By the asked permission's place in PERMISSIONS. */
+  readonly #satisfying: readonly Satisfying[]
   /** Files give rules to superusers only, as the shipped ones do. */
   readonly #onlySuperuserRules: boolean
 
@@ -69,23 +83,21 @@ export class Candidates {
       this.#fileRules.set(rule.sub, [...(this.#fileRules.get(rule.sub) ?? []), rule])
     }
     this.#onlySuperuserRules = [...this.#fileRules.keys()].every((sub) => sub === SUPERUSER)
-    const implications = new LinkGraph(snapshot.model.implications)
-    for (const permission of PERMISSIONS) this.#satisfying.set(permission, this.#satisfyingOf(permission, implications))
+    this.#satisfying = satisfyingPermissions(snapshot.model, narrowing.permission)
   }
 
   /**
    * Evaluates every candidate for the request in the context.
    *
-   * @param project undefined where the project is not known: only rules for every project are left
    * @param onMatch told of each rule that matched, when an explanation is wanted
    */
-  match(user: UserRecord, project: ProjectRecord | undefined, context: MatcherContext, onMatch: OnMatch): Matched {
-    const satisfying = this.#satisfying.get(context.r_act)
+  match(asked: Asked, context: MatcherContext, onMatch: OnMatch): Matched {
+    const satisfying = this.#satisfying[asked.permission]
     if (satisfying === undefined) return 0
-    if (!this.#links.isEmpty) return this.#matchLinked(user, project, context, satisfying, onMatch)
-    let matched = project === undefined ? 0 : this.#matchHeld(user, project, context, satisfying.bits, onMatch)
-    if (this.#onlySuperuserRules && !user.isSuperuser) return matched
-    for (const sub of this.#subsWithFileRules(user, context.r_dom)) {
+    if (!this.#links.isEmpty) return this.#matchLinked(asked, context, satisfying, onMatch)
+    let matched = asked.project === ABSENT ? 0 : this.#matchHeld(asked, context, satisfying.bits, onMatch)
+    if (this.#onlySuperuserRules && !this.#snapshot.users.isSuperuser(asked.user)) return matched
+    for (const sub of this.#subsWithFileRules(this.#snapshot.users.at(asked.user), String(context.projectId))) {
       matched |= this.#matchFileRules(sub, context, satisfying.names, onMatch)
     }
     return matched
@@ -95,16 +107,17 @@ export class Candidates {
    * The grants of the user and of its groups. Where nobody listens, what all of them hold untimed is one set of bits and
    * is tested as one; grants with a beginning or an end are tested one by one.
    */
-  #matchHeld(user: UserRecord, project: ProjectRecord, context: MatcherContext, satisfying: number, onMatch: OnMatch) {
+  #matchHeld(asked: Asked, context: MatcherContext, satisfying: number, onMatch: OnMatch): Matched {
     const { grants, memberships } = this.#snapshot
-    if (onMatch !== null || !this.#test.readsOnlyTimes)
-      return this.#matchEach(user, project, context, satisfying, onMatch)
-    let held = grants.held(project.ordinal, user.ordinal)
-    for (let place = 0; place < user.count; place += 1) {
-      if (!this.#counts(memberships.project(user, place), project)) continue
-      held |= grants.held(project.ordinal, memberships.group(user, place))
+    if (onMatch !== null || !this.#test.readsOnlyTimes) return this.#matchEach(asked, context, satisfying, onMatch)
+    const { user, project } = asked
+    let held = grants.held(project, principalOfUser(user))
+    const count = memberships.count(user)
+    for (let index = 0; index < count; index += 1) {
+      if (!this.#counts(memberships.project(user, index), project)) continue
+      held |= grants.held(project, memberships.group(user, index))
     }
-    const timed = hasTimed(held) ? this.#matchTimed(user, project, context, satisfying) : 0
+    const timed = hasTimed(held) ? this.#matchTimed(asked, context, satisfying) : 0
     const matched =
       ((allowedOf(held) & satisfying) !== 0 ? ALLOW : 0) | ((deniedOf(held) & satisfying) !== 0 ? DENY : 0)
     if (matched === 0) return timed
@@ -114,20 +127,20 @@ export class Candidates {
   }
 
   /** The grants with a beginning or an end of the user and of its groups. */
-  #matchTimed(user: UserRecord, project: ProjectRecord, context: MatcherContext, satisfying: number): Matched {
-    const { memberships } = this.#snapshot
-    let matched = this.#matchTimedOf(user.ordinal, project, context, satisfying)
-    for (let place = 0; place < user.count; place += 1) {
-      if (!this.#counts(memberships.project(user, place), project)) continue
-      matched |= this.#matchTimedOf(memberships.group(user, place), project, context, satisfying)
+  #matchTimed(asked: Asked, context: MatcherContext, satisfying: number): Matched {
+    const { grants } = this.#snapshot
+    let matched = 0
+    for (const principal of this.#principalsOf(asked)) {
+      if (!hasTimed(grants.held(asked.project, principal))) continue
+      matched |= this.#matchTimedOf(principal, asked.project, context, satisfying)
     }
     return matched
   }
 
-  #matchTimedOf(principal: number, project: ProjectRecord, context: MatcherContext, satisfying: number): Matched {
+  #matchTimedOf(principal: number, project: number, context: MatcherContext, satisfying: number): Matched {
     const { grants } = this.#snapshot
     let matched = 0
-    for (let row = grants.firstRow(project.ordinal, principal); row !== ABSENT; row = grants.rowAfter(row)) {
+    for (let row = grants.firstRow(project, principal); row !== ABSENT; row = grants.rowAfter(row)) {
       const grant = grants.timedGrant(row)
       if (grant === undefined || (grant.bit & satisfying) === 0) continue
       context.p_from = grant.from
@@ -137,15 +150,23 @@ export class Candidates {
     return matched
   }
 
-  #matchEach(user: UserRecord, project: ProjectRecord, context: MatcherContext, satisfying: number, onMatch: OnMatch) {
-    let matched = this.#matchGrants(user, project, context, satisfying, onMatch)
-    const { memberships } = this.#snapshot
-    for (let place = 0; place < user.count; place += 1) {
-      if (!this.#counts(memberships.project(user, place), project)) continue
-      const group = this.#snapshot.principal(memberships.group(user, place))
-      matched |= this.#matchGrants(group, project, context, satisfying, onMatch)
+  #matchEach(asked: Asked, context: MatcherContext, satisfying: number, onMatch: OnMatch): Matched {
+    const project = this.#snapshot.projectAt(asked.project)
+    let matched = 0
+    for (const number of this.#principalsOf(asked)) {
+      matched |= this.#matchGrants(this.#snapshot.principal(number), project, context, satisfying, onMatch)
     }
     return matched
+  }
+
+  /** The user and the groups whose memberships count, as the grant table knows them. */
+  #principalsOf({ user, project }: Asked): number[] {
+    const { memberships } = this.#snapshot
+    const principals = [principalOfUser(user)]
+    for (let index = 0; index < memberships.count(user); index += 1) {
+      if (this.#counts(memberships.project(user, index), project)) principals.push(memberships.group(user, index))
+    }
+    return principals
   }
 
   /**
@@ -155,17 +176,17 @@ export class Candidates {
   projectsWithin(user: UserRecord): Set<number> | null {
     if (!this.#links.isEmpty || !this.#onlySuperuserRules || user.isSuperuser) return null
     const { grants, memberships } = this.#snapshot
-    const projects = grants.projectsOf(user.ordinal)
-    for (let place = 0; place < user.count; place += 1) {
-      for (const project of grants.projectsOf(memberships.group(user, place))) projects.add(project)
+    const projects = grants.projectsOf(user.principal)
+    for (const { group } of memberships.of(user.ordinal)) {
+      for (const project of grants.projectsOf(group)) projects.add(project)
     }
     return projects
   }
 
   /** Does a membership limited to this project, or to none, count in the project of the request? */
-  #counts(within: number, project: ProjectRecord): boolean {
+  #counts(within: number, project: number): boolean {
     const { linksEverywhere, linksInProject } = this.#narrowing
-    return within === IN_EVERY_PROJECT ? linksEverywhere : linksInProject && within === project.ordinal
+    return within === IN_EVERY_PROJECT ? linksEverywhere : linksInProject && within === project
   }
 
   /** What the user is linked to that files give rules to. */
@@ -183,16 +204,10 @@ export class Candidates {
   }
 
   /** The general way, taken when files in `policies/` link names by `g`: every name reached, in each of the domains. */
-  #matchLinked(
-    user: UserRecord,
-    project: ProjectRecord | undefined,
-    context: MatcherContext,
-    satisfying: Satisfying,
-    onMatch: OnMatch,
-  ): Matched {
-    const subs = this.#reachedSubs(user, context.r_dom)
+  #matchLinked(asked: Asked, context: MatcherContext, satisfying: Satisfying, onMatch: OnMatch): Matched {
+    const project = asked.project === ABSENT ? undefined : this.#snapshot.projectAt(asked.project)
     let matched = 0
-    for (const sub of subs) {
+    for (const sub of this.#reachedSubs(this.#snapshot.users.at(asked.user), String(context.projectId))) {
       const principal = this.#snapshot.principalNamed(sub)
       if (principal !== undefined && project !== undefined) {
         matched |= this.#matchGrants(principal, project, context, satisfying.bits, onMatch)
@@ -222,7 +237,7 @@ export class Candidates {
     onMatch: OnMatch,
   ): Matched {
     const { grants } = this.#snapshot
-    const held = grants.held(project.ordinal, principal.ordinal)
+    const held = grants.held(project.ordinal, principal.principal)
     if (held === 0) return 0
     context.p_sub = principal.sub
     context.p_dom = project.dom
@@ -253,7 +268,7 @@ export class Candidates {
     onMatch: OnMatch,
   ): Matched {
     let matched = 0
-    const grants = this.#snapshot.grants.grants(project.ordinal, principal.ordinal)
+    const grants = this.#snapshot.grants.grants(project.ordinal, principal.principal)
     for (const { id, permission, effect, validFrom, validUntil } of grants) {
       if ((satisfying & (1 << PERMISSIONS.indexOf(permission))) === 0) continue
       context.p_act = permission
@@ -275,7 +290,7 @@ export class Candidates {
   ): Matched {
     let matched = 0
     for (const rule of this.#fileRules.get(sub) ?? []) {
-      if (!countsIn({ dom: rule.dom }, context.r_dom) || satisfying?.has(rule.act) === false) continue
+      if (!countsIn({ dom: rule.dom }, String(context.projectId)) || satisfying?.has(rule.act) === false) continue
       context.p_sub = rule.sub
       context.p_dom = rule.dom
       context.p_act = rule.act
@@ -287,20 +302,5 @@ export class Candidates {
       onMatch?.({ source: 'file', rule })
     }
     return matched
-  }
-
-  /** Which permissions of rules satisfy the asked one: their names, and those among the seven as bits. */
-  #satisfyingOf(permission: Permission, implications: LinkGraph): Satisfying {
-    const form = this.#narrowing.permission
-    if (form === null) return { bits: ALL_PERMISSIONS, names: null }
-    const names = new Set<string>()
-    if (form === 'same') names.add(permission)
-    else if (form !== 'implied') names.add(form.literal)
-    else {
-      const known = [...PERMISSIONS, ...this.#snapshot.model.rules.map((rule) => rule.act)]
-      for (const name of known) if (implications.reachedFrom([name], '').has(permission)) names.add(name)
-    }
-    const bits = PERMISSIONS.reduce((sum, name, bit) => (names.has(name) ? sum | (1 << bit) : sum), 0)
-    return { bits, names }
   }
 }

@@ -1,5 +1,5 @@
 import { type CheckRequest, decide, type ObjectRef, resolve, userOf } from './decide.ts'
-import type { FullEnforcer } from './full-enforcer.ts'
+import { casbinQuestions, type FullEnforcer } from './full-enforcer.ts'
 import { UserRecord } from './policy-records.ts'
 import { PERMISSIONS } from './policy-state.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -45,8 +45,8 @@ export function allowedByCasbin(
 ): boolean {
   const user = userOf(snapshot, request.user)
   if (user === undefined || !(PERMISSIONS as readonly string[]).includes(request.permission)) return false
-  const { dom, permission, objects, via, now } = resolve(snapshot, user, request, instant)
-  return objects.every((obj) => casbin.allows({ sub: user.sub, dom, act: permission, obj, via, now }))
+  const resolved = resolve(snapshot, user.ordinal, request, instant)
+  return casbinQuestions(snapshot, resolved).every((question) => casbin.allows(question))
 }
 
 type Pick = <T>(list: readonly T[]) => T | undefined
@@ -62,7 +62,7 @@ function drawer(snapshot: Snapshot, chance: () => number): () => CheckRequest {
     const held = pick(grants)
     if (held === undefined) return anywhere()
     const user = holderOf(snapshot, snapshot.principal(held.principal), pick)
-    return { user, project: snapshot.projectOf(held.project).id }
+    return { user, project: snapshot.projectAt(held.project).id }
   }
   return () => {
     const { user = null, project = 0 } = chance() < 0.5 ? withGrant() : anywhere()

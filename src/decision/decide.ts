@@ -1,7 +1,8 @@
 import { type Evaluation, evaluationOf, type ResolvedRequest, type Witness } from './evaluation.ts'
+import { ABSENT } from './id-index.ts'
 import { NO_OBJECT, type ObjectContext } from './matcher-compiler.ts'
 import type { ProjectRecord, UserRecord } from './policy-records.ts'
-import { permissionNamed } from './policy-state.ts'
+import { PERMISSIONS, permissionPlace } from './policy-state.ts'
 import { DECISIONS, type Decision } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -38,8 +39,8 @@ export function decideWitnessed(
   witness: Witness | null,
 ): Decision {
   try {
-    const user = userOf(snapshot, request.user)
-    if (user === undefined) return DECISIONS.unknown_user
+    const user = ordinalOf(snapshot, request.user)
+    if (user === ABSENT) return DECISIONS.unknown_user
     return evaluationFor(snapshot).decide(resolve(snapshot, user, request, instant), witness)
   } catch (cause) {
     snapshot.onFault(cause)
@@ -54,18 +55,26 @@ export function projectsWithin(snapshot: Snapshot, user: UserRecord): Iterable<P
 
 /** The user that a request names; undefined when there never was one. */
 export function userOf(snapshot: Snapshot, ref: UserRef): UserRecord | undefined {
-  if (ref === null) return snapshot.anonymous
-  return typeof ref === 'number' ? snapshot.users.get(ref) : snapshot.userNamed(ref)
+  const ordinal = ordinalOf(snapshot, ref)
+  return ordinal === ABSENT ? undefined : snapshot.users.at(ordinal)
 }
 
-/** A request with its user, project and objects looked up. */
-export function resolve(snapshot: Snapshot, user: UserRecord, request: CheckRequest, now: number): ResolvedRequest {
-  const project = snapshot.projects.get(request.project)
+/** The same by ordinal, or {@link ABSENT}. */
+function ordinalOf({ users }: Snapshot, ref: UserRef): number {
+  if (ref === null) return users.anonymous?.ordinal ?? ABSENT
+  return typeof ref === 'number' ? users.ordinalOf(ref) : users.ordinalNamed(ref)
+}
+
+/** A request of the user of this ordinal, with its project and objects looked up. */
+export function resolve(snapshot: Snapshot, user: number, request: CheckRequest, now: number): ResolvedRequest {
+  const permission = permissionPlace(request.permission)
   return {
     user,
-    project,
-    dom: project?.dom ?? String(request.project),
-    permission: permissionNamed(request.permission),
+    projectId: request.project,
+    project: snapshot.projectOrdinal(request.project),
+    permission,
+    // WHY not as it was sent: every comparison then finds the very same text.
+    act: PERMISSIONS[permission] ?? request.permission,
     objects: objectsOf(snapshot, request),
     via: request.via ?? 'session',
     now,
@@ -85,8 +94,8 @@ function objectsOf(snapshot: Snapshot, { object, objects }: CheckRequest): reado
 function objectContext(snapshot: Snapshot, { creator, importer }: ObjectRef): ObjectContext {
   return {
     given: true,
-    creator: userOf(snapshot, creator)?.sub ?? '',
-    importer: importer === undefined ? '' : (userOf(snapshot, importer)?.sub ?? ''),
+    creator: ordinalOf(snapshot, creator),
+    importer: importer === undefined ? ABSENT : ordinalOf(snapshot, importer),
   }
 }
 

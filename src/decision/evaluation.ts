@@ -1,5 +1,6 @@
-import { ALLOW, Candidates, DENY, type Matched, type MatchedRule, rowLinksOf } from './candidates.ts'
-import { FullEnforcer } from './full-enforcer.ts'
+import { ALLOW, type Asked, Candidates, DENY, type Matched, type MatchedRule, rowLinksOf } from './candidates.ts'
+import { casbinQuestions, FullEnforcer } from './full-enforcer.ts'
+import { ABSENT } from './id-index.ts'
 import { LinkGraph } from './link-graph.ts'
 import {
   type Condition,
@@ -7,6 +8,7 @@ import {
   type LinkFunctions,
   MatcherCompiler,
   MatcherContext,
+  type Names,
   NO_REASON,
   type ObjectContext,
 } from './matcher-compiler.ts'
@@ -14,22 +16,24 @@ import {
   isMatcherFunction,
   MATCHER_FUNCTIONS,
   type MatcherFunction,
+  type MatcherFunctionName,
   matcherFunctions,
   type TokenRule,
 } from './matcher-functions.ts'
 import { alternativesOf, contains, type MatcherNode } from './matcher-syntax.ts'
 import type { Narrowing } from './narrowing.ts'
 import type { ProjectRecord, UserRecord } from './policy-records.ts'
-import { isPermission } from './policy-state.ts'
+import { permissionPlace } from './policy-state.ts'
 import { DECISIONS, type Decision, REASON_CODES, type ReasonCode } from './reasons.ts'
 import type { Snapshot } from './snapshot.ts'
 
-/** A request whose user, project and objects have been looked up. At least one object; {@link NO_OBJECT} for none. */
-export type ResolvedRequest = {
-  user: UserRecord
-  project: ProjectRecord | undefined
-  dom: string
-  permission: string
+/**
+ * A request whose user, project and objects have been looked up: what {@link Asked} says, the project by id as well, and
+ * the permission by name. At least one object; {@link NO_OBJECT} for none.
+ */
+export type ResolvedRequest = Asked & {
+  projectId: number
+  act: string
   objects: readonly ObjectContext[]
   via: string
   now: number
@@ -68,16 +72,16 @@ function tokenRuleOf(snapshot: Snapshot, witness: () => Witness | null): TokenRu
   const functions = matcherFunctions(snapshot, () => false)
   const rules = new IndexedRules(snapshot, tokenMatcher.narrowing, functions)
   const context = new MatcherContext()
-  return (sub, dom, now) => {
-    const user = snapshot.user(sub)
-    if (user === undefined) return false
-    context.r_sub = sub
-    context.r_dom = dom
-    context.r_act = 'can_annotate_with_token'
-    context.r_via = 'token'
+  const permission = permissionPlace('can_annotate_with_token')
+  context.r_act = 'can_annotate_with_token'
+  context.r_via = 'token'
+  return (user, projectId, now) => {
+    if (user === ABSENT) return false
+    context.user = user
+    context.projectId = projectId
     context.r_now = now
-    const onMatch = witness()?.onTokenMatch ?? null
-    const matched = rules.candidates.match(user, snapshot.projects.get(Number(dom)), context, onMatch)
+    const asked = { user, project: snapshot.projectOrdinal(projectId), permission }
+    const matched = rules.candidates.match(asked, context, witness()?.onTokenMatch ?? null)
     return rules.isGranted(matched) && rules.requestHolds(context)
   }
 }
@@ -97,9 +101,9 @@ class IndexedRules {
   readonly rulesLookAtObject: boolean
   readonly #snapshot: Snapshot
 
-  constructor(snapshot: Snapshot, narrowing: Narrowing, functions: Record<string, MatcherFunction>) {
+  constructor(snapshot: Snapshot, narrowing: Narrowing, functions: Record<MatcherFunctionName, MatcherFunction>) {
     this.#snapshot = snapshot
-    const compiler = new MatcherCompiler(functions, linkFunctionsOf(snapshot))
+    const compiler = new MatcherCompiler(functions, linkFunctionsOf(snapshot), namesOf(snapshot))
     const { ruleConjuncts, requestConjuncts } = narrowing
     this.candidates = new Candidates(snapshot, narrowing, {
       holds: compiler.conditionOf(ruleConjuncts),
@@ -147,11 +151,10 @@ class IndexedEvaluation implements Evaluation {
 
   decide(request: ResolvedRequest, witness: Witness | null): Decision {
     const context = this.#context
-    this.#snapshot.asked(request.user, request.project)
     this.#witness = witness
-    context.r_sub = request.user.sub
-    context.r_dom = request.dom
-    context.r_act = request.permission
+    context.user = request.user
+    context.projectId = request.projectId
+    context.r_act = request.act
     context.r_via = request.via
     context.r_now = request.now
     let first = this.#reasonWith(request, 0, NO_REASON)
@@ -175,14 +178,14 @@ class IndexedEvaluation implements Evaluation {
   #reasonOfObject(first: number): number {
     const limit = first === NOT_CREATOR_GROUP ? NO_REASON : first
     const reason = this.#rules.objectReason(this.#context, limit)
-    const isUnknown = reason === NOT_CREATOR_GROUP && this.#context.r_obj.creator === ''
+    const isUnknown = reason === NOT_CREATOR_GROUP && this.#context.r_obj.creator === ABSENT
     return Math.min(first, isUnknown ? UNKNOWN_CREATOR : reason)
   }
 
   /** No allow without a rule that matches: both effects that are indexed ask for one. */
   projectsWithin(user: UserRecord): Iterable<ProjectRecord> | null {
     const ordinals = this.#rules.candidates.projectsWithin(user)
-    return ordinals && Array.from(ordinals, (ordinal) => this.#snapshot.projectOf(ordinal))
+    return ordinals && Array.from(ordinals, (ordinal) => this.#snapshot.projectAt(ordinal))
   }
 
   #tellObject(index: number, witness: Witness): void {
@@ -197,9 +200,9 @@ class IndexedEvaluation implements Evaluation {
 
   /** The reason that the rules give to deny, as a place in REASON_CODES. */
   #ruleReason(request: ResolvedRequest, witness: Witness | null): number {
-    if (!isPermission(request.permission)) return UNKNOWN_PERMISSION
+    if (request.permission === ABSENT) return UNKNOWN_PERMISSION
     const onMatch = witness === null ? null : witness.onMatch
-    const matched = this.#rules.candidates.match(request.user, request.project, this.#context, onMatch)
+    const matched = this.#rules.candidates.match(request, this.#context, onMatch)
     if (this.#rules.isDenied(matched)) return DENIED
     return (matched & ALLOW) === 0 ? NO_GRANT : NO_REASON
   }
@@ -228,6 +231,10 @@ function looksBeyondTimes(node: MatcherNode): boolean {
   return contains(node, (part) => part.type === 'field' && part.of === 'p' && !['from', 'until'].includes(part.name))
 }
 
+function namesOf(snapshot: Snapshot): Names {
+  return { subOf: (user) => snapshot.subOf(user), userOfSub: (sub) => snapshot.userOfSub(sub) }
+}
+
 /** `g` and `g2` as a condition asks them where the index did not take the condition over. */
 function linkFunctionsOf(snapshot: Snapshot): LinkFunctions {
   const links = new LinkGraph(snapshot.model.links, rowLinksOf(snapshot))
@@ -243,31 +250,33 @@ function linkFunctionsOf(snapshot: Snapshot): LinkFunctions {
  * whatever rule is `no_grant`.
  */
 class FullEvaluation implements Evaluation {
+  readonly #snapshot: Snapshot
   readonly #enforcer: () => FullEnforcer
 
   constructor(snapshot: Snapshot) {
+    this.#snapshot = snapshot
     this.#enforcer = enforcerOf(snapshot)
   }
 
   decide(request: ResolvedRequest, witness: Witness | null): Decision {
-    const { user, project, permission } = request
-    if (isPermission(permission) && this.#allows(request, witness)) return DECISIONS.allowed
-    if (!user.isActive) return DECISIONS.inactive
-    if (project === undefined) return DECISIONS.unknown_project
-    return isPermission(permission) ? DECISIONS.no_grant : DECISIONS.unknown_permission
+    const isKnown = request.permission !== ABSENT
+    if (isKnown && this.#allows(request, witness)) return DECISIONS.allowed
+    if (!this.#snapshot.users.isActive(request.user)) return DECISIONS.inactive
+    if (request.project === ABSENT) return DECISIONS.unknown_project
+    return isKnown ? DECISIONS.no_grant : DECISIONS.unknown_permission
   }
 
   projectsWithin(): null {
     return null
   }
 
-  #allows({ user, dom, permission, objects, via, now }: ResolvedRequest, witness: Witness | null): boolean {
+  #allows(request: ResolvedRequest, witness: Witness | null): boolean {
     const enforcer = this.#enforcer()
     let allowed = true
-    for (const [at, obj] of objects.entries()) {
-      if (enforcer.allows({ sub: user.sub, dom, act: permission, obj, via, now })) continue
+    for (const [at, question] of casbinQuestions(this.#snapshot, request).entries()) {
+      if (enforcer.allows(question)) continue
       allowed = false
-      if (obj.given) witness?.onRefusedObject(at)
+      if (question.obj.given) witness?.onRefusedObject(at)
     }
     return allowed
   }
@@ -275,7 +284,7 @@ class FullEvaluation implements Evaluation {
 
 function fullTokenRule(snapshot: Snapshot): TokenRule {
   const enforcer = enforcerOf(snapshot)
-  return (sub, dom, now) => enforcer().allowsToken(sub, dom, now)
+  return (user, projectId, now) => enforcer().allowsToken(snapshot.subOf(user), String(projectId), now)
 }
 
 /** Casbin's enforcer over the snapshot as it is now, made anew when the snapshot has changed. */

@@ -1,7 +1,7 @@
 import { type Adapter, DefaultRoleManager, EnforceContext, Enforcer, type Model, newModelFromString } from 'casbin'
 import { SUPERUSER } from './candidates.ts'
-import type { ObjectContext } from './matcher-compiler.ts'
-import { matcherFunctions } from './matcher-functions.ts'
+import type { ResolvedRequest } from './evaluation.ts'
+import { casbinFunctions } from './matcher-functions.ts'
 import type { RULE_FIELDS } from './policy-model.ts'
 import { EVERYWHERE } from './policy-records.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -11,9 +11,18 @@ export type CasbinQuestion = {
   sub: string
   dom: string
   act: string
-  obj: ObjectContext
+  obj: { given: boolean; creator: string; importer: string }
   via: string
   now: number
+}
+
+/** A request in Casbin's form: a question for each of its objects. */
+export function casbinQuestions(snapshot: Snapshot, request: ResolvedRequest): CasbinQuestion[] {
+  const { user, projectId, act, objects, via, now } = request
+  return objects.map(({ given, creator, importer }) => {
+    const obj = { given, creator: snapshot.subOf(creator), importer: snapshot.subOf(importer) }
+    return { sub: snapshot.subOf(user), dom: String(projectId), act, obj, via, now }
+  })
 }
 
 /**
@@ -33,9 +42,11 @@ export class FullEnforcer {
     const implications = snapshot.model.implications.map(({ from, to }) => [from, to])
     linkUp(casbinModel, 'g', casbinModel.model.get('g')?.get('g')?.policy ?? [])
     linkUp(casbinModel, 'g2', implications)
-    const functions = matcherFunctions(snapshot, (sub, dom, now) => this.allowsToken(sub, dom, now))
+    const functions = casbinFunctions(snapshot, (user, projectId, now) =>
+      this.allowsToken(snapshot.subOf(user), String(projectId), now),
+    )
     // WHY not awaited: Casbin declares these asynchronous, but they do their work before they return.
-    for (const [name, call] of Object.entries(functions)) void this.#enforcer.addFunction(name, call as never)
+    for (const [name, call] of functions) void this.#enforcer.addFunction(name, call as never)
   }
 
   /** Casbin over the rules and links that the snapshot holds. */
@@ -103,7 +114,7 @@ function* grantRules(snapshot: Snapshot): Generator<RuleCells> {
   for (const { project, principal, grant } of grants) {
     yield {
       sub: snapshot.principal(principal).sub,
-      dom: snapshot.projectOf(project).dom,
+      dom: snapshot.projectAt(project).dom,
       act: grant.permission,
       eft: grant.effect,
       from: grant.validFrom === null ? '' : String(grant.validFrom),

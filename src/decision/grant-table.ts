@@ -1,4 +1,5 @@
-import { grown, HoldingTable } from './holding-table.ts'
+import { grown } from './grown-array.ts'
+import { HoldingTable } from './holding-table.ts'
 import { ABSENT, IdIndex } from './id-index.ts'
 import { PERMISSIONS, type Permission } from './policy-state.ts'
 

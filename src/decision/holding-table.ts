@@ -1,3 +1,4 @@
+import { grown } from './grown-array.ts'
 import { ABSENT } from './id-index.ts'
 
 /** Slots of a project's first holdings, as a power of two. */
@@ -163,13 +164,6 @@ export class HoldingTable {
     this.#free[roomLog2] ??= []
     return this.#free[roomLog2]
   }
-}
-
-/** The array with twice the room; what is new in it is 0. */
-export function grown<T extends Int32Array | Uint8Array>(array: T, type: new (length: number) => T): T {
-  const larger = new type(array.length * 2)
-  larger.set(array as never)
-  return larger
 }
 
 /** Spreads ordinals, which follow each other, over the low bits. */

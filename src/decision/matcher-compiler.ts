@@ -1,40 +1,57 @@
-import type { MatcherFunction } from './matcher-functions.ts'
+import { ABSENT } from './id-index.ts'
+import {
+  type ArgumentKind,
+  isMatcherFunction,
+  MATCHER_FUNCTIONS,
+  type MatcherFunction,
+  type MatcherFunctionName,
+  projectIdIn,
+} from './matcher-functions.ts'
 import type { MatcherNode } from './matcher-syntax.ts'
 import { REASON_CODES } from './reasons.ts'
 
 /**
- * What a compiled condition reads: the fields of the request and of the rule in hand, in Casbin's form: `user:<id>`,
- * project id as text, permission name, epoch milliseconds as text ('' for an open end). One object is filled anew for
- * each rule, so that deciding allocates nothing.
+ * What a compiled condition reads of the request and of the rule in hand. One object is filled anew for each rule, so
+ * that deciding allocates nothing.
+ *
+ * WHY ordinals and ids where a matcher has names: a name is a text in memory of its own, and the functions that a
+ * matcher hands it to want to know whose it is. So whom and what a request is about is looked up once, before.
  */
 export class MatcherContext {
-  r_sub = ''
-  r_dom = ''
+  /** `r.sub`: the user's ordinal. */
+  user: number = ABSENT
+  /** `r.dom`: the project's id. */
+  projectId = 0
   r_act = ''
   r_obj: ObjectContext = NO_OBJECT
   r_via = ''
   r_now = 0
+  /** Names in Casbin: `user:<id>` and the like, a project's id as text. */
   p_sub = ''
   p_dom = ''
   p_act = ''
   p_eft = ''
+  /** Epoch milliseconds as text, '' for an open end. */
   p_from = ''
   p_until = ''
 }
 
-/** An object as a matcher sees it: `user:<id>` of creator and importer, '' for nobody known. */
-export type ObjectContext = { readonly given: boolean; readonly creator: string; readonly importer: string }
+/** An object as a matcher sees it: ordinals of creator and importer, {@link ABSENT} for nobody known. */
+export type ObjectContext = { readonly given: boolean; readonly creator: number; readonly importer: number }
 /** What stands in `r.obj` where the request names no object. */
-export const NO_OBJECT: ObjectContext = Object.freeze({ given: false, creator: '', importer: '' })
+export const NO_OBJECT: ObjectContext = Object.freeze({ given: false, creator: ABSENT, importer: ABSENT })
 
 /** A compiled condition: true or false of the context's request and rule. */
 export type Condition = (context: MatcherContext) => boolean
 
-/** The links `g` and the implications `g2` that calls in a condition ask. */
+/** The links `g` and the implications `g2` that calls in a condition ask; names in Casbin. */
 export type LinkFunctions = {
   g: (from: string, to: string, dom: string) => boolean
   g2: (from: string, to: string) => boolean
 }
+
+/** From ordinals to names in Casbin and back; nobody is '' and {@link ABSENT}. */
+export type Names = { subOf: (user: number) => string; userOfSub: (sub: string) => number }
 
 /** A condition on the request, and what its failing means, as a place in REASON_CODES. */
 export type ReasonedNode = { node: MatcherNode; reason: number }
@@ -56,8 +73,8 @@ export class MatcherCompiler {
   readonly #names: readonly string[]
   readonly #functions: readonly unknown[]
 
-  constructor(functions: Record<string, MatcherFunction>, links: LinkFunctions) {
-    const known: Record<string, unknown> = { ...functions, ...links }
+  constructor(functions: Record<MatcherFunctionName, MatcherFunction>, links: LinkFunctions, names: Names) {
+    const known: Record<string, unknown> = { ...functions, ...links, ...names, projectIdIn }
     this.#names = Object.keys(known)
     this.#functions = Object.values(known)
   }
@@ -80,17 +97,17 @@ export class MatcherCompiler {
     return new Function(...this.#names, `'use strict'; return ${source}`)(...this.#functions)
   }
 
+  /** The value of a node as Casbin has it: names as texts. */
   #source(node: MatcherNode): string {
     switch (node.type) {
       case 'literal':
         return JSON.stringify(node.value)
       case 'field':
-        return fieldSource(`${node.of}_${node.name}`)
+        return fieldSource(node)
       case 'object-field':
-        return `c.r_obj.${node.name}`
+        return node.name === 'given' ? 'c.r_obj.given' : `subOf(c.r_obj.${node.name})`
       case 'call':
-        if (!this.#names.includes(node.name)) throw new Error(`a matcher cannot call \`${node.name}\``)
-        return `${node.name}(${node.args.map((arg) => this.#source(arg)).join(', ')})`
+        return this.#callSource(node)
       case 'not':
         return `!(${this.#source(node.operand)})`
       case 'logical':
@@ -101,9 +118,37 @@ export class MatcherCompiler {
         return node satisfies never
     }
   }
+
+  #callSource({ name, args }: CallNode): string {
+    if (!this.#names.includes(name)) throw new Error(`a matcher cannot call \`${name}\``)
+    const takes = isMatcherFunction(name) ? MATCHER_FUNCTIONS[name].takes : []
+    return `${name}(${args.map((arg, at) => this.#argumentSource(arg, takes[at] ?? 'plain')).join(', ')})`
+  }
+
+  /** What the context knows by ordinal or id goes to a function as it is; other names are looked up on the way. */
+  #argumentSource(node: MatcherNode, kind: ArgumentKind): string {
+    const source = this.#source(node)
+    if (kind === 'user') {
+      if (isRequestField(node, 'sub')) return 'c.user'
+      if (node.type === 'object-field' && node.name !== 'given') return `c.r_obj.${node.name}`
+      return `userOfSub(String(${source}))`
+    }
+    if (kind === 'project') return isRequestField(node, 'dom') ? 'c.projectId' : `projectIdIn(String(${source}))`
+    return source
+  }
 }
 
-function fieldSource(name: string): string {
+type CallNode = Extract<MatcherNode, { type: 'call' }>
+type FieldNode = Extract<MatcherNode, { type: 'field' }>
+
+function isRequestField(node: MatcherNode, name: string): boolean {
+  return node.type === 'field' && node.of === 'r' && node.name === name
+}
+
+function fieldSource(node: FieldNode): string {
+  if (isRequestField(node, 'sub')) return 'subOf(c.user)'
+  if (isRequestField(node, 'dom')) return 'String(c.projectId)'
+  const name = `${node.of}_${node.name}`
   if (name === 'r_obj' || !Object.hasOwn(new MatcherContext(), name)) {
     throw new Error(`a matcher cannot read \`${name}\` as a whole`)
   }

@@ -153,7 +153,7 @@ class Reader {
 
   #call(node: JsepNode): MatcherNode {
     const name = node.callee?.type === 'Identifier' ? (node.callee.name ?? '') : memberPath(node.callee).join('.')
-    const arity = isMatcherFunction(name) ? MATCHER_FUNCTIONS[name].arity : LINK_FUNCTIONS[name]
+    const arity = isMatcherFunction(name) ? MATCHER_FUNCTIONS[name].takes.length : LINK_FUNCTIONS[name]
     if (arity === undefined || !(isMatcherFunction(name) || Object.hasOwn(LINK_FUNCTIONS, name))) {
       const known = [...Object.keys(LINK_FUNCTIONS), ...Object.keys(MATCHER_FUNCTIONS)].join(', ')
       return this.#refuse(`unknown function \`${name}\`; functions are ${known}`)

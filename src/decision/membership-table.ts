@@ -1,64 +1,71 @@
+import { grown } from './grown-array.ts'
 import { ABSENT, IdIndex } from './id-index.ts'
 
-/** A membership is three numbers side by side: its id, the group's ordinal, the project's ordinal or EVERYWHERE. */
-const CELL = 3
-const GROUP = 1
-const PROJECT = 2
+/** Where the memberships of one user stand, four numbers side by side: the first place, how many, for how many. */
+const SLICE = 4
+const COUNT = 1
+const ROOM = 2
+/** A membership is two numbers side by side: the group, as a principal, and the project's ordinal or EVERYWHERE. */
+const CELL = 2
+const PROJECT = 1
 /** In place of a project's ordinal: the membership counts in every project. */
 export const IN_EVERY_PROJECT = -1
 
-/** Where the memberships of one user stand in the table; all zero at first, and changed by the table alone. */
-export type MembershipSlice = { start: number; count: number; room: number }
-
-/** One membership as the table keeps it: ordinals of group and project. */
+/** One membership as the table keeps it: the group as a principal, the project by ordinal. */
 export type MembershipCell = { id: number; group: number; project: number }
 
 /**
- * All memberships in one typed array, those of a user side by side, so that a decision finds them with one read of
- * memory instead of one for each membership and one for each group.
+ * All memberships in typed arrays, those of a user side by side, so that a decision finds them with one read of memory
+ * instead of one for each membership and one for each group. Users are known by their ordinals.
  */
 export class MembershipTable {
   readonly #userOf = new IdIndex()
-  readonly #slices: (MembershipSlice | undefined)[] = []
+  #slices = new Int32Array(SLICE * 1024)
   #cells = new Int32Array(CELL * 1024)
+  /** Ids by place; apart, since a decision does without. */
+  #ids = new Int32Array(1024)
   #end = 0
 
   get size(): number {
     return this.#userOf.size
   }
 
-  /** Makes the user of this ordinal known, whose memberships will stand in the slice. */
-  open(user: number, slice: MembershipSlice): void {
-    this.#slices[user] = slice
+  /** How many memberships the user has. */
+  count(user: number): number {
+    return this.#slices[user * SLICE + COUNT] ?? 0
   }
 
-  /** The ordinal of the group of a slice's membership at `place`. */
-  group(slice: MembershipSlice, place: number): number {
-    return this.#cells[(slice.start + place) * CELL + GROUP] as number
+  /** The group, as a principal, of the user's membership number `index`. */
+  group(user: number, index: number): number {
+    return this.#cells[((this.#slices[user * SLICE] as number) + index) * CELL] as number
   }
 
-  /** The ordinal of the project that the membership at `place` is limited to, or {@link IN_EVERY_PROJECT}. */
-  project(slice: MembershipSlice, place: number): number {
-    return this.#cells[(slice.start + place) * CELL + PROJECT] as number
+  /** The ordinal of the project that the user's membership number `index` is limited to, or {@link IN_EVERY_PROJECT}. */
+  project(user: number, index: number): number {
+    return this.#cells[((this.#slices[user * SLICE] as number) + index) * CELL + PROJECT] as number
   }
 
-  /** The memberships of a slice, in the order in which they came. */
-  of(slice: MembershipSlice): MembershipCell[] {
-    return Array.from({ length: slice.count }, (_, place) => ({
-      id: this.#cells[(slice.start + place) * CELL] as number,
-      group: this.group(slice, place),
-      project: this.project(slice, place),
+  /** The memberships of a user, in the order in which they came. */
+  of(user: number): MembershipCell[] {
+    return Array.from({ length: this.count(user) }, (_, index) => ({
+      id: this.#ids[(this.#slices[user * SLICE] as number) + index] as number,
+      group: this.group(user, index),
+      project: this.project(user, index),
     }))
   }
 
   /** Adds a membership of the user, in place of the one of the same id where there is one. */
   put(user: number, { id, group, project }: MembershipCell): void {
     this.delete(id)
-    const slice = this.#slices[user]
-    if (slice === undefined) throw new Error(`no user has the ordinal ${user}`)
-    if (slice.count === slice.room) this.#move(slice)
-    this.#cells.set([id, group, project], (slice.start + slice.count) * CELL)
-    slice.count += 1
+    while ((user + 1) * SLICE > this.#slices.length) this.#slices = grown(this.#slices, Int32Array)
+    const slice = user * SLICE
+    const count = this.#slices[slice + COUNT] as number
+    if (count === this.#slices[slice + ROOM]) this.#move(slice)
+    const place = (this.#slices[slice] as number) + count
+    this.#cells[place * CELL] = group
+    this.#cells[place * CELL + PROJECT] = project
+    this.#ids[place] = id
+    this.#slices[slice + COUNT] = count + 1
     this.#userOf.set(id, user)
   }
 
@@ -67,24 +74,26 @@ export class MembershipTable {
     const user = this.#userOf.get(id)
     if (user === ABSENT) return
     this.#userOf.delete(id)
-    const slice = this.#slices[user] as MembershipSlice
-    let place = slice.start
-    while (this.#cells[place * CELL] !== id) place += 1
-    this.#cells.copyWithin(place * CELL, (place + 1) * CELL, (slice.start + slice.count) * CELL)
-    slice.count -= 1
+    const slice = user * SLICE
+    const end = (this.#slices[slice] as number) + (this.#slices[slice + COUNT] as number)
+    const place = this.#ids.indexOf(id, this.#slices[slice])
+    this.#cells.copyWithin(place * CELL, (place + 1) * CELL, end * CELL)
+    this.#ids.copyWithin(place, place + 1, end)
+    this.#slices[slice + COUNT] = (this.#slices[slice + COUNT] as number) - 1
   }
 
   /** Gives a slice twice its room at the end; what it leaves behind is lost until policy is read anew. */
-  #move(slice: MembershipSlice): void {
-    const room = Math.max(2, slice.room * 2)
-    while ((this.#end + room) * CELL > this.#cells.length) {
-      const larger = new Int32Array(this.#cells.length * 2)
-      larger.set(this.#cells)
-      this.#cells = larger
+  #move(slice: number): void {
+    const [start, count] = [this.#slices[slice] as number, this.#slices[slice + COUNT] as number]
+    const room = Math.max(2, count * 2)
+    while (this.#end + room > this.#ids.length) {
+      this.#cells = grown(this.#cells, Int32Array)
+      this.#ids = grown(this.#ids, Int32Array)
     }
-    this.#cells.copyWithin(this.#end * CELL, slice.start * CELL, (slice.start + slice.count) * CELL)
-    slice.start = this.#end
-    slice.room = room
+    this.#cells.copyWithin(this.#end * CELL, start * CELL, (start + count) * CELL)
+    this.#ids.copyWithin(this.#end, start, start + count)
+    this.#slices[slice] = this.#end
+    this.#slices[slice + ROOM] = room
     this.#end += room
   }
 }

@@ -92,7 +92,7 @@ function isInForce({ validFrom, validUntil }: Grant, instant: number): boolean {
 }
 
 function grantsOf({ grants }: Snapshot, project: ProjectRecord, principal: Principal): Grant[] {
-  return grants.grants(project.ordinal, principal.ordinal)
+  return grants.grants(project.ordinal, principal.principal)
 }
 
 /** A principal in a person's words. */

@@ -60,11 +60,11 @@ export const PERMISSIONS = [
   'can_fork',
 ] as const
 export type Permission = (typeof PERMISSIONS)[number]
-const NAMED = new Map<string, Permission>(PERMISSIONS.map((name) => [name, name]))
+const PLACES = new Map<string, number>(PERMISSIONS.map((name, place) => [name, place]))
 /** Is this the name of one of the seven? */
-export const isPermission = (name: string): name is Permission => NAMED.has(name)
-/** The permission of this name, in the one string that every comparison then finds identical; other names as they are. */
-export const permissionNamed = (name: string): string => NAMED.get(name) ?? name
+export const isPermission = (name: string): name is Permission => PLACES.has(name)
+/** The place in PERMISSIONS of the permission of this name; -1 where there is none. */
+export const permissionPlace = (name: string): number => PLACES.get(name) ?? -1
 export type Effect = 'allow' | 'deny'
 
 /** All rows of policy at one revision, as far as tests, benchmarks and policy test files make it up. */

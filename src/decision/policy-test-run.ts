@@ -98,7 +98,7 @@ function instantOf(file: string, text: string): number {
 
 /** A user without an expectation was forgotten, or is not needed; a misspelt one must be meant to be unknown. */
 function refuseUnaskedUsers(file: string, content: PolicyTestFile, snapshot: Snapshot): void {
-  const asked = new Set(content.cases.map(({ check }) => check.user ?? snapshot.anonymous?.username))
+  const asked = new Set(content.cases.map(({ check }) => check.user ?? snapshot.users.anonymous?.username))
   const owners = content.cases.flatMap(({ check }: PolicyTestCase) =>
     (check.objects ?? (check.object ? [check.object] : [])).flatMap(({ creator, importer }) => [creator, importer]),
   )

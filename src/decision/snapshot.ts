@@ -1,10 +1,20 @@
 import { Credentials, isCredentialChange } from './credentials.ts'
 import { GrantTable } from './grant-table.ts'
+import { ABSENT, IdIndex } from './id-index.ts'
 import type { PolicyFacts } from './matcher-functions.ts'
 import { IN_EVERY_PROJECT, MembershipTable } from './membership-table.ts'
 import type { PolicyModel } from './policy-model.ts'
-import { EVERYWHERE, GroupRecord, type MembershipRecord, ProjectRecord, UserRecord } from './policy-records.ts'
+import {
+  EVERYWHERE,
+  GroupRecord,
+  isGroup,
+  type MembershipRecord,
+  ordinalIn,
+  ProjectRecord,
+  type UserRecord,
+} from './policy-records.ts'
 import type { GrantState, MembershipState, PolicyChange, PolicyTables, UserState } from './policy-state.ts'
+import { UserTable } from './user-table.ts'
 
 /**
  * All policy at one revision, in memory, ready to decide.
@@ -21,19 +31,13 @@ export class Snapshot implements PolicyFacts {
   /** Raised by every change, so that what was derived from the snapshot can tell that it is outdated. */
   generation = 0
   readonly credentials = new Credentials()
-  readonly #users = new Map<number, UserRecord>()
-  readonly #usersBySub = new Map<string, UserRecord>()
-  readonly #usersByName = new Map<string, UserRecord>()
+  readonly users = new UserTable()
   readonly #groups = new Map<number, GroupRecord>()
   readonly #groupsByName = new Map<string, GroupRecord>()
+  readonly #groupsByOrdinal: GroupRecord[] = []
   readonly #projects = new Map<number, ProjectRecord>()
-  readonly #projectsByDom = new Map<string, ProjectRecord>()
-  readonly #principals: (UserRecord | GroupRecord)[] = []
-  readonly #projectOrdinals: ProjectRecord[] = []
-  #anonymous: UserRecord | undefined
-  #askedUser: UserRecord | undefined
-  #askedProject: ProjectRecord | undefined
-  #askedOwner: UserRecord | undefined
+  readonly #projectsByOrdinal: ProjectRecord[] = []
+  readonly #projectOrdinals = new IdIndex()
 
   /** Told of every fault inside a decision; the decision itself was a denial. */
   readonly onFault: (cause: unknown) => void
@@ -44,74 +48,61 @@ export class Snapshot implements PolicyFacts {
     this.onFault = options.onFault ?? (() => {})
   }
 
-  get users(): ReadonlyMap<number, UserRecord> {
-    return this.#users
-  }
   get groups(): ReadonlyMap<number, GroupRecord> {
     return this.#groups
   }
   get projects(): ReadonlyMap<number, ProjectRecord> {
     return this.#projects
   }
-  /** The one user marked anonymous. */
-  get anonymous(): UserRecord | undefined {
-    return this.#anonymous
-  }
-  user(sub: string): UserRecord | undefined {
-    if (this.#askedUser?.sub === sub) return this.#askedUser
-    return this.#askedOwner?.sub === sub ? this.#askedOwner : this.#usersBySub.get(sub)
-  }
-  userNamed(username: string): UserRecord | undefined {
-    return this.#usersByName.get(username)
-  }
   groupNamed(name: string): GroupRecord | undefined {
     return this.#groupsByName.get(name)
   }
-  projectExists(dom: string): boolean {
-    return this.#askedProject?.dom === dom || this.#projectsByDom.has(dom)
+  /** The project of an ordinal of the grant table. */
+  projectAt(ordinal: number): ProjectRecord {
+    return this.#projectsByOrdinal[ordinal] as ProjectRecord
   }
-  /**
-   * Says whom and what the decision at hand is about, both taken from this snapshot just now.
-   *
-   * WHY: the matcher's functions ask for the same user and project by name again and again; each look-up in a map of
-   * 50,000 names costs a tenth of a decision.
-   */
-  asked(user: UserRecord, project: ProjectRecord | undefined): void {
-    this.#askedUser = user
-    this.#askedProject = project
+  /** The ordinal of the project of this id, or {@link ABSENT}. */
+  projectOrdinal(id: number): number {
+    return this.#projectOrdinals.get(id)
   }
-  /** Says whose object the decision at hand is about; see {@link asked}. */
-  askedOwner(owner: UserRecord | undefined): void {
-    this.#askedOwner = owner
+  projectExists(id: number): boolean {
+    return this.#projectOrdinals.get(id) !== ABSENT
   }
-  /** The user or group of an ordinal of the grant table. */
-  principal(ordinal: number): UserRecord | GroupRecord {
-    return this.#principals[ordinal] as UserRecord | GroupRecord
+  /** The user or group that the grant table knows by this number. */
+  principal(number: number): UserRecord | GroupRecord {
+    const ordinal = ordinalIn(number)
+    return isGroup(number) ? (this.#groupsByOrdinal[ordinal] as GroupRecord) : this.users.at(ordinal)
   }
   /** The user or group of a name in Casbin, `user:<id>` or `group:<id>`. */
   principalNamed(sub: string): UserRecord | GroupRecord | undefined {
-    return this.#usersBySub.get(sub) ?? (sub.startsWith('group:') ? this.#groups.get(Number(sub.slice(6))) : undefined)
+    return this.users.get(idIn(sub, 'user:')) ?? this.#groups.get(idIn(sub, 'group:'))
   }
-  /** The project of an ordinal of the grant table. */
-  projectOf(ordinal: number): ProjectRecord {
-    return this.#projectOrdinals[ordinal] as ProjectRecord
+  userOfSub(sub: string): number {
+    return this.users.ordinalOf(idIn(sub, 'user:'))
   }
-  isMemberOfNamesake(user: UserRecord, { namesake }: UserRecord, dom: string): boolean {
-    if (namesake === undefined) return false
-    const project = this.#askedProject?.dom === dom ? this.#askedProject : this.#projectsByDom.get(dom)
-    for (let place = 0; place < user.count; place += 1) {
-      if (this.memberships.group(user, place) !== namesake.ordinal) continue
-      const within = this.memberships.project(user, place)
-      if (within === IN_EVERY_PROJECT || within === project?.ordinal) return true
+  /** The name in Casbin of the user of an ordinal; '' of {@link ABSENT}. */
+  subOf(user: number): string {
+    return user === ABSENT ? '' : this.users.at(user).sub
+  }
+  isMemberOfNamesake(user: number, owner: number, projectId: number): boolean {
+    const { memberships, users } = this
+    const namesake = users.namesakeOf(owner)
+    if (namesake === ABSENT) return false
+    const project = this.projectOrdinal(projectId)
+    const count = memberships.count(user)
+    for (let index = 0; index < count; index += 1) {
+      if (memberships.group(user, index) !== namesake) continue
+      const within = memberships.project(user, index)
+      if (within === IN_EVERY_PROJECT || (within === project && project !== ABSENT)) return true
     }
     return false
   }
   /** The memberships of a user, in the order in which they came. */
   membershipsOf(user: UserRecord): MembershipRecord[] {
-    return this.memberships.of(user).map(({ id, group, project }) => ({
+    return this.memberships.of(user.ordinal).map(({ id, group, project }) => ({
       id,
-      group: this.#principals[group] as GroupRecord,
-      dom: project === IN_EVERY_PROJECT ? EVERYWHERE : this.projectOf(project).dom,
+      group: this.principal(group) as GroupRecord,
+      dom: project === IN_EVERY_PROJECT ? EVERYWHERE : this.projectAt(project).dom,
     }))
   }
 
@@ -123,9 +114,6 @@ export class Snapshot implements PolicyFacts {
    */
   apply(changeSet: readonly PolicyChange[]): void {
     const changes = lastOfEachRow(changeSet)
-    this.#askedUser = undefined
-    this.#askedProject = undefined
-    this.#askedOwner = undefined
     this.#checkReferences(changes)
     // Within one transaction the feed may name a row before the row it refers to (a cascade), so what is referred to
     // is put first and removed last.
@@ -139,13 +127,13 @@ export class Snapshot implements PolicyFacts {
   #checkReferences(changes: readonly PolicyChange[]): void {
     const coming = new Set<string>()
     for (const { kind, id, state } of changes) if (state !== null) coming.add(`${kind}:${id}`)
-    const need = (kind: 'user' | 'group' | 'project', id: number | null, known: ReadonlyMap<number, unknown>) => {
+    const need = (kind: 'user' | 'group' | 'project', id: number | null, known: { has(id: number): boolean }) => {
       if (id === null || known.has(id) || coming.has(`${kind}:${id}`)) return
       throw new Error(`the change feed refers to ${kind} ${id}, which is not in the snapshot`)
     }
     for (const { kind, state } of changes) {
       if ((kind !== 'membership' && kind !== 'grant') || state === null) continue
-      need('user', state.userId, this.#users)
+      need('user', state.userId, this.users)
       need('group', state.groupId, this.#groups)
       need('project', state.projectId, this.#projects)
     }
@@ -155,9 +143,7 @@ export class Snapshot implements PolicyFacts {
     if (change.state === null) return
     if (change.kind === 'user') this.#putUser(change.state)
     else if (change.kind === 'group') {
-      const group =
-        this.#groups.get(change.id) ?? this.#addPrincipal(new GroupRecord(change.id, this.#principals.length))
-      this.#groups.set(group.id, group)
+      const group = this.#groups.get(change.id) ?? this.#addGroup(change.id)
       this.#forgetGroupName(group)
       group.take(change.state)
       this.#groupsByName.set(group.name, group)
@@ -170,27 +156,14 @@ export class Snapshot implements PolicyFacts {
 
   #putUser(state: UserState): void {
     this.credentials.generation += 1
-    const user = this.#users.get(state.id) ?? this.#addUser(state.id)
-    this.#users.set(user.id, user)
-    this.#usersBySub.set(user.sub, user)
-    forget(this.#usersByName, user.username, user)
-    user.take(state)
-    this.#usersByName.set(user.username, user)
-    this.#pairNames(user.username)
-    if (user.isAnonymous) this.#anonymous = user
-    else if (this.#anonymous === user) this.#anonymous = undefined
-  }
-
-  #addUser(id: number): UserRecord {
-    const user = this.#addPrincipal(new UserRecord(id, this.#principals.length))
-    this.memberships.open(user.ordinal, user)
-    return user
+    this.users.put(state)
+    this.#pairNames(state.username)
   }
 
   /** Tells the user of this login which group has its name now. */
   #pairNames(name: string): void {
-    const user = this.#usersByName.get(name)
-    if (user !== undefined) user.namesake = this.#groupsByName.get(name)
+    const user = this.users.ordinalNamed(name)
+    if (user !== ABSENT) this.users.setNamesake(user, this.#groupsByName.get(name)?.principal ?? ABSENT)
   }
 
   #forgetGroupName(group: GroupRecord): void {
@@ -198,16 +171,18 @@ export class Snapshot implements PolicyFacts {
     this.#pairNames(group.name)
   }
 
-  #addPrincipal<Principal extends UserRecord | GroupRecord>(principal: Principal): Principal {
-    this.#principals.push(principal)
-    return principal
+  #addGroup(id: number): GroupRecord {
+    const group = new GroupRecord(id, this.#groupsByOrdinal.length)
+    this.#groupsByOrdinal.push(group)
+    this.#groups.set(id, group)
+    return group
   }
 
   #addProject(id: number): ProjectRecord {
-    const project = new ProjectRecord(id, this.#projectOrdinals.length)
-    this.#projectOrdinals.push(project)
+    const project = new ProjectRecord(id, this.#projectsByOrdinal.length)
+    this.#projectsByOrdinal.push(project)
     this.#projects.set(id, project)
-    this.#projectsByDom.set(project.dom, project)
+    this.#projectOrdinals.set(id, project.ordinal)
     return project
   }
 
@@ -222,35 +197,30 @@ export class Snapshot implements PolicyFacts {
   }
 
   #putMembership(state: MembershipState): void {
-    const user = this.#users.get(state.userId)
+    const user = this.users.ordinalOf(state.userId)
     const group = this.#groups.get(state.groupId)
-    const project = state.projectId === null ? undefined : this.#projects.get(state.projectId)
-    if (user === undefined || group === undefined) return
-    const within = project?.ordinal ?? IN_EVERY_PROJECT
-    this.memberships.put(user.ordinal, { id: state.id, group: group.ordinal, project: within })
+    if (user === ABSENT || group === undefined) return
+    const project = state.projectId === null ? IN_EVERY_PROJECT : this.projectOrdinal(state.projectId)
+    this.memberships.put(user, { id: state.id, group: group.principal, project })
   }
 
   #putGrant(state: GrantState): void {
-    const principal = state.userId === null ? this.#groups.get(state.groupId as number) : this.#users.get(state.userId)
-    const project = this.#projects.get(state.projectId)
-    if (principal !== undefined && project !== undefined) this.grants.put(project.ordinal, principal.ordinal, state)
+    const { userId, groupId } = state
+    const { principal } = (userId === null ? this.#groups.get(groupId as number) : this.users.get(userId)) ?? {}
+    const project = this.projectOrdinal(state.projectId)
+    if (principal !== undefined && project !== ABSENT) this.grants.put(project, principal, state)
   }
 
   #remove(change: PolicyChange): void {
     if (change.kind === 'user') {
-      const user = this.#users.get(change.id)
-      if (user === undefined) return
       this.credentials.generation += 1
-      this.#users.delete(user.id)
-      this.#usersBySub.delete(user.sub)
-      forget(this.#usersByName, user.username, user)
-      if (this.#anonymous === user) this.#anonymous = undefined
+      this.users.delete(change.id)
     } else if (change.kind === 'group') {
       const group = this.#groups.get(change.id)
       if (group !== undefined) this.#forgetGroupName(group)
       this.#groups.delete(change.id)
     } else if (change.kind === 'project') {
-      this.#projectsByDom.delete(String(change.id))
+      this.#projectOrdinals.delete(change.id)
       this.#projects.delete(change.id)
     }
   }
@@ -260,6 +230,12 @@ export class Snapshot implements PolicyFacts {
 function lastOfEachRow(changes: readonly PolicyChange[]): readonly PolicyChange[] {
   if (changes.every((change) => change.state !== null)) return changes
   return [...new Map(changes.map((change) => [`${change.kind}:${change.id}`, change])).values()]
+}
+
+/** The id in a name in Casbin that begins so; NaN, which nothing has, where it is no such name. */
+function idIn(sub: string, beginning: 'user:' | 'group:'): number {
+  const id = Number(sub.slice(beginning.length))
+  return `${beginning}${id}` === sub ? id : Number.NaN
 }
 
 /** Takes a name out of an index, unless another row has taken the name meanwhile. */

@@ -7,7 +7,7 @@ export type Account = { readonly isActive: boolean; readonly isSuperuser: boolea
 
 /** What one snapshot knows of credentials and of the accounts behind them. */
 export type CallerPolicy = {
-  readonly users: ReadonlyMap<number, Account>
+  readonly users: { get(id: number): Account | undefined }
   readonly credentials: {
     /** Rises with every change of a credential or of a user. */
     readonly generation: number

@@ -2,6 +2,7 @@ import t from 'tap'
 import { allowedOf, deniedOf, type Grant, GrantTable, hasTimed } from '../../src/decision/grant-table.ts'
 import { HoldingTable } from '../../src/decision/holding-table.ts'
 import { ABSENT, IdIndex } from '../../src/decision/id-index.ts'
+import { LoginIndex } from '../../src/decision/login-index.ts'
 import { IN_EVERY_PROJECT, MembershipTable } from '../../src/decision/membership-table.ts'
 import { PERMISSIONS } from '../../src/decision/policy-state.ts'
 import { Chance } from './random-world.ts'
@@ -94,10 +95,6 @@ t.test('an index of ids answers as a Map does, for ids far apart and below zero 
 t.test('a table of memberships holds what a list of them holds, through a hundred thousand changes', async (t) => {
   const chance = new Chance(14)
   const table = new MembershipTable()
-  const slices = Array.from({ length: 200 }, () => ({ start: 0, count: 0, room: 0 }))
-  slices.forEach((slice, user) => {
-    table.open(user, slice)
-  })
   const reference = new Map<number, { user: number; id: number; group: number; project: number }>()
   for (let step = 0; step < 100_000; step += 1) {
     const id = chance.between(-10, 3000)
@@ -109,16 +106,74 @@ t.test('a table of memberships holds what a list of them holds, through a hundre
     table.put(membership.user, membership)
     reference.set(id, membership)
   }
-  for (const [user, slice] of slices.entries()) {
+  for (let user = 0; user < 200; user += 1) {
     const expected = [...reference.values()].filter((row) => row.user === user)
     t.same(
-      table.of(slice),
+      table.of(user),
       expected.map(({ id, group, project }) => ({ id, group, project })),
       `of user ${user}`,
     )
   }
   t.equal(table.size, reference.size)
 })
+
+t.test('an index of logins finds what a Map finds, through renames, swaps and removals, whatever the letters', (t) => {
+  const chance = new Chance(15)
+  const index = new LoginIndex()
+  const reference = new Map<string, number>()
+  const logins = Array.from({ length: 3000 }, () => undefined as string | undefined)
+  const rename = (ordinal: number, login: string | undefined) => {
+    const former = logins[ordinal]
+    if (former !== undefined) {
+      index.delete(former, ordinal)
+      if (reference.get(former) === ordinal) reference.delete(former)
+    }
+    logins[ordinal] = login
+    if (login === undefined) return
+    index.set(login, ordinal)
+    reference.set(login, ordinal)
+  }
+  for (let step = 0; step < 50_000; step += 1) {
+    const [one, other] = [chance.between(0, 2999), chance.between(0, 2999)]
+    const [first, second] = [logins[one], logins[other]]
+    if (chance.happens(0.2)) rename(one, undefined)
+    else if (chance.happens(0.3) && first !== undefined && second !== undefined) {
+      // Two users exchange their logins in one transaction: for a moment both have the same.
+      rename(one, second)
+      rename(other, first)
+    } else rename(one, loginOf(chance.between(0, 6000)))
+  }
+  const asked = Array.from({ length: 6001 }, (_, n) => loginOf(n))
+  t.same(
+    asked.filter((login) => index.get(login) !== (reference.get(login) ?? ABSENT)),
+    [],
+  )
+  t.ok(reference.size > 1000)
+  for (const login of ['', '__proto__', ...asked.slice(0, 100).map((login) => `${login}\0`)]) {
+    t.equal(index.get(login), ABSENT, JSON.stringify(login))
+  }
+  t.end()
+})
+
+t.test('logins of one hash are told apart by their letters', (t) => {
+  t.intercept(Math, 'random', { value: () => 0 })
+  // Both have the hash 0xf09305d9 where the seed is 0.
+  const [one, other] = ['user7rnw', 'useropba'] as const
+  const index = new LoginIndex()
+  index.set(one, 0)
+  t.equal(index.get(other), ABSENT)
+  index.set(other, 1)
+  t.same([index.get(one), index.get(other)], [0, 1])
+  index.delete(one, 0)
+  t.same([index.get(one), index.get(other)], [ABSENT, 1])
+  t.end()
+})
+
+/** Short ones, ones as long as fit in line and longer, and letters of one byte, of two and of more. */
+function loginOf(n: number): string {
+  const letters = ['ada', 'é', 'Ω', '名', '😀', 'x'.repeat(29), 'y'.repeat(26), 'ada.lovelace+'][n % 8] as string
+  return `${letters}${n}`
+}
 
 /** The holdings whose bits are not what their untimed grants say. */
 function wrongBits(table: GrantTable, rows: { project: number; principal: number; grant: Grant }[]): string[] {
