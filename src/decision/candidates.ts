@@ -14,6 +14,7 @@ import {
   type UserRecord,
 } from './policy-records.ts'
 import { type Effect, PERMISSIONS, type Permission } from './policy-state.ts'
+import type { Asked } from './resolved-request.ts'
 import { type Satisfying, satisfyingPermissions } from './satisfying-permissions.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -38,12 +39,6 @@ export type RuleTest = {
 }
 
 type OnMatch = ((rule: MatchedRule) => void) | null
-
-/**
- * What rules are wanted for: a user and a project by their ordinals (a project that is not known is {@link ABSENT}, and
- * only rules for every project are left), a permission by its place in PERMISSIONS.
- */
-export type Asked = { readonly user: number; readonly project: number; readonly permission: number }
 
 /** What the rows of a snapshot link a user to: groups by memberships of exactly this domain, and superusers. */
 export function rowLinksOf(snapshot: Snapshot): RowLinks {

@@ -1,9 +1,10 @@
-import { type Evaluation, evaluationOf, type ResolvedRequest, type Witness } from './evaluation.ts'
+import { type Evaluation, evaluationOf, type Witness } from './evaluation.ts'
 import { ABSENT } from './id-index.ts'
 import { NO_OBJECT, type ObjectContext } from './matcher-compiler.ts'
 import type { ProjectRecord, UserRecord } from './policy-records.ts'
 import { PERMISSIONS, permissionPlace } from './policy-state.ts'
 import { DECISIONS, type Decision } from './reasons.ts'
+import type { ResolvedRequest } from './resolved-request.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** A user as a request names it: login (exactly), id, or null for the anonymous user. */

@@ -1,4 +1,4 @@
-import { ALLOW, type Asked, Candidates, DENY, type Matched, type MatchedRule, rowLinksOf } from './candidates.ts'
+import { ALLOW, Candidates, DENY, type Matched, type MatchedRule, rowLinksOf } from './candidates.ts'
 import { casbinQuestions, FullEnforcer } from './full-enforcer.ts'
 import { ABSENT } from './id-index.ts'
 import { LinkGraph } from './link-graph.ts'
@@ -25,19 +25,8 @@ import type { Narrowing } from './narrowing.ts'
 import type { ProjectRecord, UserRecord } from './policy-records.ts'
 import { permissionPlace } from './policy-state.ts'
 import { DECISIONS, type Decision, REASON_CODES, type ReasonCode } from './reasons.ts'
+import type { ResolvedRequest } from './resolved-request.ts'
 import type { Snapshot } from './snapshot.ts'
-
-/**
- * A request whose user, project and objects have been looked up: what {@link Asked} says, the project by id as well, and
- * the permission by name. At least one object; {@link NO_OBJECT} for none.
- */
-export type ResolvedRequest = Asked & {
-  projectId: number
-  act: string
-  objects: readonly ObjectContext[]
-  via: string
-  now: number
-}
 
 /**
  * Told what an evaluation met: each rule that matched, each object that may not be edited, and by which alternative of

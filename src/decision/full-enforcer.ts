@@ -1,9 +1,9 @@
 import { type Adapter, DefaultRoleManager, EnforceContext, Enforcer, type Model, newModelFromString } from 'casbin'
 import { SUPERUSER } from './candidates.ts'
-import type { ResolvedRequest } from './evaluation.ts'
 import { casbinFunctions } from './matcher-functions.ts'
 import type { RULE_FIELDS } from './policy-model.ts'
 import { EVERYWHERE } from './policy-records.ts'
+import type { ResolvedRequest } from './resolved-request.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /** Casbin's own answer to one request, in Casbin's form. */
