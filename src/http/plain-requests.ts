@@ -84,7 +84,12 @@ function answerWithBody(
       'content-type': 'application/json; charset=utf-8',
       'content-length': Buffer.byteLength(text),
     })
-    response.end(text)
+    // WHY not `response.end(text)`: it hands the socket an empty second piece, and two pieces go out by a costlier call.
+    const { socket } = response
+    socket?.cork()
+    response.write(text)
+    socket?.uncork()
+    response.end()
     route.answered((performance.now() - receivedAt) / 1000)
   })
 }
