@@ -6,6 +6,10 @@ const LEAST_ROOM_LOG2 = 2
 /** A slot is two numbers in #cells. */
 const CELL = 2
 const BITS = 1
+/** A region is described by four numbers, the last of which is there for the others' sake: so no region spans two lines. */
+const REGION = 4
+const MASK = 1
+const COUNT = 2
 /** A region is given twice its room when it would be fuller than this: a look-up then reads one or two slots. */
 const FULLEST = 0.75
 
@@ -19,10 +23,8 @@ const FULLEST = 0.75
  * A Map of composed keys takes over 100 bytes an entry, this about 20.
  */
 export class HoldingTable {
-  /** By project: where its region starts, how many slots it has less one (0: it has none), how many are taken. */
-  #starts = new Int32Array(16)
-  #masks = new Int32Array(16)
-  #counts = new Int32Array(16)
+  /** By project, side by side: where its region starts, its slots less one (0: it has none), how many are taken. */
+  #regions = new Int32Array(16 * REGION)
   /** By slot, side by side: the principal's ordinal plus one, so that 0 is an empty slot, and its bits. */
   #cells: Int32Array
   /** By slot; apart, since a decision does without. */
@@ -62,7 +64,7 @@ export class HoldingTable {
       this.#makeRoom(project)
       slot = this.#emptySlot(project, principal)
       this.#cells[slot * CELL] = principal + 1
-      this.#counts[project] = (this.#counts[project] as number) + 1
+      this.#count(project, 1)
       this.#size += 1
     }
     this.#cells[slot * CELL + BITS] = bits
@@ -72,15 +74,15 @@ export class HoldingTable {
   delete(project: number, principal: number): void {
     const slot = this.#find(project, principal)
     if (slot === ABSENT) return
-    this.#closeGap(this.#starts[project] as number, this.#masks[project] as number, slot)
-    this.#counts[project] = (this.#counts[project] as number) - 1
+    this.#closeGap(this.#start(project), this.#mask(project), slot)
+    this.#count(project, -1)
     this.#size -= 1
   }
 
   /** Every pair with its bits and head, in no order. */
   *entries(): Generator<readonly [project: number, principal: number, bits: number, head: number]> {
-    for (let project = 0; project < this.#masks.length; project += 1) {
-      const [start, mask] = [this.#starts[project] as number, this.#masks[project] as number]
+    for (let project = 0; project < this.#regions.length / REGION; project += 1) {
+      const [start, mask] = [this.#start(project), this.#mask(project)]
       for (let slot = start; mask !== 0 && slot <= start + mask; slot += 1) {
         const principal = (this.#cells[slot * CELL] as number) - 1
         if (principal === -1) continue
@@ -91,9 +93,9 @@ export class HoldingTable {
 
   /** The slot of the pair, or {@link ABSENT}. */
   #find(project: number, principal: number): number {
-    const mask = this.#masks[project] ?? 0
+    const mask = this.#mask(project)
     if (mask === 0) return ABSENT
-    const start = this.#starts[project] as number
+    const start = this.#start(project)
     const cells = this.#cells
     for (let at = hash(principal) & mask; ; at = (at + 1) & mask) {
       const found = cells[(start + at) * CELL]
@@ -102,8 +104,20 @@ export class HoldingTable {
     }
   }
 
+  #start(project: number): number {
+    return this.#regions[project * REGION] as number
+  }
+
+  #mask(project: number): number {
+    return this.#regions[project * REGION + MASK] ?? 0
+  }
+
+  #count(project: number, more: number): void {
+    this.#regions[project * REGION + COUNT] = (this.#regions[project * REGION + COUNT] as number) + more
+  }
+
   #emptySlot(project: number, principal: number): number {
-    const [start, mask] = [this.#starts[project] as number, this.#masks[project] as number]
+    const [start, mask] = [this.#start(project), this.#mask(project)]
     let at = hash(principal) & mask
     while (this.#cells[(start + at) * CELL] !== 0) at = (at + 1) & mask
     return start + at
@@ -128,16 +142,12 @@ export class HoldingTable {
 
   /** Sees to it that one more principal fits the project's region. */
   #makeRoom(project: number): void {
-    while (project >= this.#masks.length) {
-      this.#starts = grown(this.#starts, Int32Array)
-      this.#masks = grown(this.#masks, Int32Array)
-      this.#counts = grown(this.#counts, Int32Array)
-    }
-    const [start, mask] = [this.#starts[project] as number, this.#masks[project] as number]
-    if (mask !== 0 && (this.#counts[project] as number) + 1 <= (mask + 1) * FULLEST) return
+    while ((project + 1) * REGION > this.#regions.length) this.#regions = grown(this.#regions, Int32Array)
+    const [start, mask] = [this.#start(project), this.#mask(project)]
+    if (mask !== 0 && (this.#regions[project * REGION + COUNT] as number) + 1 <= (mask + 1) * FULLEST) return
     const roomLog2 = mask === 0 ? LEAST_ROOM_LOG2 : Math.log2(mask + 1) + 1
-    this.#starts[project] = this.#openRegion(roomLog2)
-    this.#masks[project] = 2 ** roomLog2 - 1
+    this.#regions[project * REGION] = this.#openRegion(roomLog2)
+    this.#regions[project * REGION + MASK] = 2 ** roomLog2 - 1
     if (mask === 0) return
     for (let slot = start; slot <= start + mask; slot += 1) {
       const principal = (this.#cells[slot * CELL] as number) - 1

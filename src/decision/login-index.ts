@@ -1,5 +1,5 @@
-import { grown } from './grown-array.ts'
 import { ABSENT } from './id-index.ts'
+import { LOGIN_BYTES, type UserRows } from './user-rows.ts'
 
 /** A slot is two numbers: the hash of a login, and the user's ordinal plus one, so that 0 is an empty slot. */
 const SLOT = 2
@@ -9,27 +9,32 @@ const LEAST_ROOM = 16
 /** The slots are given twice their room when they would be fuller than this. */
 const FULLEST = 0.5
 
-/** Bytes beside each other for one login: how many characters, then the characters, where each of them is one byte. */
-const TEXT = 32
-/** In place of the length: the login is too long, or not of such characters, and stands in #logins alone. */
+/**
+ * In place of the length. The bytes of a row are how many characters there are, then the characters; a login that is too
+ * long, or not of characters of one byte each, stands in #logins alone.
+ */
 const ELSEWHERE = 255
 
 /**
  * Finds users by their exact login: ordinals by text.
  *
  * WHY not a Map of texts: it reads, one after the other and each in another part of memory, its bucket, its entry, the
- * text there and the user; half the time a second entry and text as well. Here the slot gives the ordinal, the letters
- * are compared in the one line where they stand, and whatever else is known by ordinal can be fetched meanwhile:
- * measured in docs/performance.md.
+ * text there and the user; half the time a second entry and text as well. Here the slot gives the ordinal, and the
+ * letters are compared where everything else stands that the decision will want to know of the user: measured in
+ * docs/performance.md.
  */
 export class LoginIndex {
   #slots = new Int32Array(LEAST_ROOM * SLOT)
   #size = 0
-  #texts = new Uint8Array(LEAST_ROOM * TEXT)
+  readonly #rows: UserRows
   /** By ordinal: the login each user has now. */
   readonly #logins: string[] = []
   /** Differs from process to process, so that nobody can choose logins that all have one hash. */
   readonly #seed = Math.floor(Math.random() * 2 ** 32)
+
+  constructor(rows: UserRows) {
+    this.#rows = rows
+  }
 
   /** The ordinal of who has exactly this login, or {@link ABSENT}. */
   get(login: string): number {
@@ -70,25 +75,23 @@ export class LoginIndex {
   }
 
   #isLoginOf(ordinal: number, login: string): boolean {
-    const texts = this.#texts
-    const start = ordinal * TEXT
-    const length = texts[start] as number
+    const rows = this.#rows
+    const length = rows.loginByte(ordinal, 0)
     if (length === ELSEWHERE) return this.#logins[ordinal] === login
     if (length !== login.length) return false
-    for (let at = 0; at < length; at += 1) if (texts[start + 1 + at] !== login.charCodeAt(at)) return false
+    for (let at = 0; at < length; at += 1) if (rows.loginByte(ordinal, 1 + at) !== login.charCodeAt(at)) return false
     return true
   }
 
   #keepText(login: string, ordinal: number): void {
     this.#logins[ordinal] = login
-    while ((ordinal + 1) * TEXT > this.#texts.length) this.#texts = grown(this.#texts, Uint8Array)
-    const start = ordinal * TEXT
-    this.#texts[start] = login.length < TEXT ? login.length : ELSEWHERE
-    for (let at = 0; at < login.length && at < TEXT - 1; at += 1) {
-      const code = login.charCodeAt(at)
-      if (code > 255) this.#texts[start] = ELSEWHERE
-      this.#texts[start + 1 + at] = code
+    this.#rows.reach(ordinal)
+    let length = login.length < LOGIN_BYTES ? login.length : ELSEWHERE
+    for (let at = 0; at < login.length && length !== ELSEWHERE; at += 1) {
+      if (login.charCodeAt(at) > 255) length = ELSEWHERE
+      else this.#rows.setLoginByte(ordinal, 1 + at, login.charCodeAt(at))
     }
+    this.#rows.setLoginByte(ordinal, 0, length)
   }
 
   #enter(hash: number, ordinal: number): void {

@@ -1,10 +1,14 @@
 import { grown } from './grown-array.ts'
 import { ABSENT, IdIndex } from './id-index.ts'
+import type { UserRows } from './user-rows.ts'
 
-/** Where the memberships of one user stand, four numbers side by side: the first place, how many, for how many. */
-const SLICE = 4
-const COUNT = 1
+/** Of each user's numbers in its row: how many memberships there are, the place of the first, places kept for more. */
+const COUNT = 0
+const START = 1
 const ROOM = 2
+/** Then the first of them, as they stand in #cells: most users have no more, and #cells need not be asked. */
+const FIRST = 3
+const REPEATED = 2
 /** A membership is two numbers side by side: the group, as a principal, and the project's ordinal or EVERYWHERE. */
 const CELL = 2
 const PROJECT = 1
@@ -15,16 +19,20 @@ export const IN_EVERY_PROJECT = -1
 export type MembershipCell = { id: number; group: number; project: number }
 
 /**
- * All memberships in typed arrays, those of a user side by side, so that a decision finds them with one read of memory
- * instead of one for each membership and one for each group. Users are known by their ordinals.
+ * All memberships in typed arrays, those of a user side by side, and the first ones again in the user's row, so that a
+ * decision finds them with hardly a read of memory. Users are known by their ordinals.
  */
 export class MembershipTable {
   readonly #userOf = new IdIndex()
-  #slices = new Int32Array(SLICE * 1024)
+  readonly #rows: UserRows
   #cells = new Int32Array(CELL * 1024)
   /** Ids by place; apart, since a decision does without. */
   #ids = new Int32Array(1024)
   #end = 0
+
+  constructor(rows: UserRows) {
+    this.#rows = rows
+  }
 
   get size(): number {
     return this.#userOf.size
@@ -32,23 +40,25 @@ export class MembershipTable {
 
   /** How many memberships the user has. */
   count(user: number): number {
-    return this.#slices[user * SLICE + COUNT] ?? 0
+    return this.#rows.membershipNumber(user, COUNT)
   }
 
   /** The group, as a principal, of the user's membership number `index`. */
   group(user: number, index: number): number {
-    return this.#cells[((this.#slices[user * SLICE] as number) + index) * CELL] as number
+    if (index < REPEATED) return this.#rows.membershipNumber(user, FIRST + index * CELL)
+    return this.#cells[(this.#start(user) + index) * CELL] as number
   }
 
   /** The ordinal of the project that the user's membership number `index` is limited to, or {@link IN_EVERY_PROJECT}. */
   project(user: number, index: number): number {
-    return this.#cells[((this.#slices[user * SLICE] as number) + index) * CELL + PROJECT] as number
+    if (index < REPEATED) return this.#rows.membershipNumber(user, FIRST + index * CELL + PROJECT)
+    return this.#cells[(this.#start(user) + index) * CELL + PROJECT] as number
   }
 
   /** The memberships of a user, in the order in which they came. */
   of(user: number): MembershipCell[] {
     return Array.from({ length: this.count(user) }, (_, index) => ({
-      id: this.#ids[(this.#slices[user * SLICE] as number) + index] as number,
+      id: this.#ids[this.#start(user) + index] as number,
       group: this.group(user, index),
       project: this.project(user, index),
     }))
@@ -57,15 +67,15 @@ export class MembershipTable {
   /** Adds a membership of the user, in place of the one of the same id where there is one. */
   put(user: number, { id, group, project }: MembershipCell): void {
     this.delete(id)
-    while ((user + 1) * SLICE > this.#slices.length) this.#slices = grown(this.#slices, Int32Array)
-    const slice = user * SLICE
-    const count = this.#slices[slice + COUNT] as number
-    if (count === this.#slices[slice + ROOM]) this.#move(slice)
-    const place = (this.#slices[slice] as number) + count
+    this.#rows.reach(user)
+    const count = this.count(user)
+    if (count === this.#rows.membershipNumber(user, ROOM)) this.#move(user)
+    const place = this.#start(user) + count
     this.#cells[place * CELL] = group
     this.#cells[place * CELL + PROJECT] = project
     this.#ids[place] = id
-    this.#slices[slice + COUNT] = count + 1
+    this.#rows.setMembershipNumber(user, COUNT, count + 1)
+    this.#repeatFirst(user)
     this.#userOf.set(id, user)
   }
 
@@ -74,17 +84,28 @@ export class MembershipTable {
     const user = this.#userOf.get(id)
     if (user === ABSENT) return
     this.#userOf.delete(id)
-    const slice = user * SLICE
-    const end = (this.#slices[slice] as number) + (this.#slices[slice + COUNT] as number)
-    const place = this.#ids.indexOf(id, this.#slices[slice])
+    const end = this.#start(user) + this.count(user)
+    const place = this.#ids.indexOf(id, this.#start(user))
     this.#cells.copyWithin(place * CELL, (place + 1) * CELL, end * CELL)
     this.#ids.copyWithin(place, place + 1, end)
-    this.#slices[slice + COUNT] = (this.#slices[slice + COUNT] as number) - 1
+    this.#rows.setMembershipNumber(user, COUNT, this.count(user) - 1)
+    this.#repeatFirst(user)
   }
 
-  /** Gives a slice twice its room at the end; what it leaves behind is lost until policy is read anew. */
-  #move(slice: number): void {
-    const [start, count] = [this.#slices[slice] as number, this.#slices[slice + COUNT] as number]
+  #start(user: number): number {
+    return this.#rows.membershipNumber(user, START)
+  }
+
+  #repeatFirst(user: number): void {
+    const repeated = Math.min(this.count(user), REPEATED) * CELL
+    for (let at = 0; at < repeated; at += 1) {
+      this.#rows.setMembershipNumber(user, FIRST + at, this.#cells[this.#start(user) * CELL + at] as number)
+    }
+  }
+
+  /** Gives a user's memberships twice their room at the end; what they leave is lost until policy is read anew. */
+  #move(user: number): void {
+    const [start, count] = [this.#start(user), this.count(user)]
     const room = Math.max(2, count * 2)
     while (this.#end + room > this.#ids.length) {
       this.#cells = grown(this.#cells, Int32Array)
@@ -92,8 +113,8 @@ export class MembershipTable {
     }
     this.#cells.copyWithin(this.#end * CELL, start * CELL, (start + count) * CELL)
     this.#ids.copyWithin(this.#end, start, start + count)
-    this.#slices[slice] = this.#end
-    this.#slices[slice + ROOM] = room
+    this.#rows.setMembershipNumber(user, START, this.#end)
+    this.#rows.setMembershipNumber(user, ROOM, room)
     this.#end += room
   }
 }

@@ -26,12 +26,12 @@ import { UserTable } from './user-table.ts'
 export class Snapshot implements PolicyFacts {
   readonly model: PolicyModel
   readonly grants: GrantTable
-  readonly memberships = new MembershipTable()
   revision = 0
   /** Raised by every change, so that what was derived from the snapshot can tell that it is outdated. */
   generation = 0
   readonly credentials = new Credentials()
   readonly users = new UserTable()
+  readonly memberships = new MembershipTable(this.users.rows)
   readonly #groups = new Map<number, GroupRecord>()
   readonly #groupsByName = new Map<string, GroupRecord>()
   readonly #groupsByOrdinal: GroupRecord[] = []

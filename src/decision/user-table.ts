@@ -1,9 +1,9 @@
-import { grown } from './grown-array.ts'
 import { ABSENT, IdIndex } from './id-index.ts'
 import { LoginIndex } from './login-index.ts'
 import type { UserFacts } from './matcher-functions.ts'
 import { UserRecord } from './policy-records.ts'
 import type { UserState } from './policy-state.ts'
+import { UserRows } from './user-rows.ts'
 
 const [ACTIVE, SUPERUSER, ANONYMOUS, BROWSES] = [1, 2, 4, 8]
 
@@ -15,10 +15,9 @@ export class UserTable implements UserFacts {
   readonly #records = new Map<number, UserRecord>()
   readonly #byOrdinal: UserRecord[] = []
   readonly #ordinals = new IdIndex()
-  readonly #logins = new LoginIndex()
-  #standing = new Uint8Array(16)
-  /** The group, as a principal, that is named exactly like the user's login; ABSENT where none is. */
-  readonly #namesakes: number[] = []
+  /** What a decision reads of each user, the first memberships among it. */
+  readonly rows = new UserRows()
+  readonly #logins = new LoginIndex(this.rows)
   #anonymous: UserRecord | undefined
 
   get size(): number {
@@ -70,10 +69,10 @@ export class UserTable implements UserFacts {
   }
   /** D9: the group, as a principal, whose members may edit what the user made; {@link ABSENT} where none is. */
   namesakeOf(ordinal: number): number {
-    return this.#namesakes[ordinal] ?? ABSENT
+    return this.rows.namesake(ordinal)
   }
   setNamesake(ordinal: number, principal: number): void {
-    this.#namesakes[ordinal] = principal
+    this.rows.setNamesake(ordinal, principal)
   }
 
   /** Takes over a user's new state, whom it makes known where they are new; memberships are rows of their own and stay. */
@@ -83,11 +82,7 @@ export class UserTable implements UserFacts {
     user.username = state.username
     user.isDeleted = state.isDeleted
     this.#logins.set(user.username, user.ordinal)
-    this.#standing[user.ordinal] =
-      (state.isActive ? ACTIVE : 0) |
-      (state.isSuperuser ? SUPERUSER : 0) |
-      (state.isAnonymous ? ANONYMOUS : 0) |
-      (state.generalPermissions.includes('can_browse') ? BROWSES : 0)
+    this.rows.setStanding(user.ordinal, standingOf(state))
     if (state.isAnonymous) this.#anonymous = user
     else if (this.#anonymous === user) this.#anonymous = undefined
     return user
@@ -100,21 +95,30 @@ export class UserTable implements UserFacts {
     this.#records.delete(id)
     this.#ordinals.delete(id)
     this.#logins.delete(user.username, user.ordinal)
-    this.#standing[user.ordinal] = 0
+    this.rows.setStanding(user.ordinal, 0)
     if (this.#anonymous === user) this.#anonymous = undefined
   }
 
   #add(id: number): UserRecord {
     const user = new UserRecord(id, this.#byOrdinal.length, this)
     this.#byOrdinal.push(user)
-    this.#namesakes.push(ABSENT)
-    if (user.ordinal === this.#standing.length) this.#standing = grown(this.#standing, Uint8Array)
+    this.rows.reach(user.ordinal)
+    this.rows.setNamesake(user.ordinal, ABSENT)
     this.#records.set(id, user)
     this.#ordinals.set(id, user.ordinal)
     return user
   }
 
   #stands(ordinal: number, as: number): boolean {
-    return ((this.#standing[ordinal] as number) & as) !== 0
+    return (this.rows.standing(ordinal) & as) !== 0
   }
+}
+
+function standingOf({ isActive, isSuperuser, isAnonymous, generalPermissions }: UserState): number {
+  return (
+    (isActive ? ACTIVE : 0) |
+    (isSuperuser ? SUPERUSER : 0) |
+    (isAnonymous ? ANONYMOUS : 0) |
+    (generalPermissions.includes('can_browse') ? BROWSES : 0)
+  )
 }

@@ -10,7 +10,7 @@ const LARGEST_BODY = 4096
 export type PlainRoute = {
   path: string
   /**
-   * The JSON text of the answer, which is a 200. `undefined`, or whatever it throws, leaves the request to the route of
+   * The JSON text of the answer, which is a 200, in ASCII. `undefined`, or whatever it throws, leaves the request to the route of
    * that path: nothing may have been done that counts twice.
    */
   answer(body: Buffer, authorization: string | undefined): string | undefined
@@ -82,12 +82,12 @@ function answerWithBody(
     }
     response.writeHead(200, {
       'content-type': 'application/json; charset=utf-8',
-      'content-length': Buffer.byteLength(text),
+      'content-length': text.length,
     })
     // WHY not `response.end(text)`: it hands the socket an empty second piece, and two pieces go out by a costlier call.
     const { socket } = response
     socket?.cork()
-    response.write(text)
+    response.write(text, 'latin1')
     socket?.uncork()
     response.end()
     route.answered((performance.now() - receivedAt) / 1000)

@@ -5,6 +5,7 @@ import { ABSENT, IdIndex } from '../../src/decision/id-index.ts'
 import { LoginIndex } from '../../src/decision/login-index.ts'
 import { IN_EVERY_PROJECT, MembershipTable } from '../../src/decision/membership-table.ts'
 import { PERMISSIONS } from '../../src/decision/policy-state.ts'
+import { UserRows } from '../../src/decision/user-rows.ts'
 import { Chance } from './random-world.ts'
 
 t.test('a table of holdings answers as a Map does, through growth, replacement and removal', async (t) => {
@@ -94,7 +95,7 @@ t.test('an index of ids answers as a Map does, for ids far apart and below zero 
 
 t.test('a table of memberships holds what a list of them holds, through a hundred thousand changes', async (t) => {
   const chance = new Chance(14)
-  const table = new MembershipTable()
+  const table = new MembershipTable(new UserRows())
   const reference = new Map<number, { user: number; id: number; group: number; project: number }>()
   for (let step = 0; step < 100_000; step += 1) {
     const id = chance.between(-10, 3000)
@@ -119,7 +120,7 @@ t.test('a table of memberships holds what a list of them holds, through a hundre
 
 t.test('an index of logins finds what a Map finds, through renames, swaps and removals, whatever the letters', (t) => {
   const chance = new Chance(15)
-  const index = new LoginIndex()
+  const index = new LoginIndex(new UserRows())
   const reference = new Map<string, number>()
   const logins = Array.from({ length: 3000 }, () => undefined as string | undefined)
   const rename = (ordinal: number, login: string | undefined) => {
@@ -159,7 +160,7 @@ t.test('logins of one hash are told apart by their letters', (t) => {
   t.intercept(Math, 'random', { value: () => 0 })
   // Both have the hash 0xf09305d9 where the seed is 0.
   const [one, other] = ['user7rnw', 'useropba'] as const
-  const index = new LoginIndex()
+  const index = new LoginIndex(new UserRows())
   index.set(one, 0)
   t.equal(index.get(other), ABSENT)
   index.set(other, 1)
