@@ -147,10 +147,12 @@ async function facingSuperusers(
     .map(({ row }) => ({ row, pointer: '', detail, code: 'not-permitted' }))
 }
 
-/** The rows whose grants are there already. */
+/** The rows whose grants are there already; projects that have no grant at all, as in a first import, need no search. */
 export async function presentAmong(grants: GrantStore, rows: readonly ResolvedRow[]): Promise<Set<ResolvedRow>> {
+  const granted = new Set(await grants.projectsWithGrants([...new Set(rows.map(({ fields }) => fields.projectId))]))
   const present = new Set<ResolvedRow>()
-  await inPieces(rows, async (piece) => {
+  const searched = granted.size === 0 ? [] : rows.filter(({ fields }) => granted.has(fields.projectId))
+  await inPieces(searched, async (piece) => {
     const places = await grants.present(piece.map(({ fields }) => fields))
     for (const place of places) present.add(piece[place] as ResolvedRow)
   })

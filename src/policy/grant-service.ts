@@ -45,6 +45,8 @@ export interface GrantStore extends GrantReader {
    * writes about them until the transaction ends.
    */
   holdPrincipals(type: Principal['type'], sought: Sought): Promise<NamedId[]>
+  /** Those of the projects that have any grant. */
+  projectsWithGrants(projectIds: readonly number[]): Promise<number[]>
   /** Places in the list of those grants that are there already, to the letter. */
   present(grants: readonly GrantFields[]): Promise<number[]>
   /** Makes grants of which none is there yet, all by one giver from one source, and gives their ids. */

@@ -39,6 +39,15 @@ export class PgGrantStore implements GrantReader, GrantStore {
     return this.#manager.query(HOLD_PRINCIPALS[type], [ids, names])
   }
 
+  async projectsWithGrants(projectIds: readonly number[]): Promise<number[]> {
+    const rows = await this.#inBulk<{ id: number }[]>(
+      `SELECT given.id FROM unnest($1::integer[]) AS given(id)
+       WHERE EXISTS (SELECT FROM grants WHERE grants.project_id = given.id)`,
+      [projectIds],
+    )
+    return rows.map(({ id }) => id)
+  }
+
   async present(grants: readonly GrantFields[]): Promise<number[]> {
     const rows = await this.#inBulk<{ place: number }[]>(PRESENT, columnsOf(grants))
     return rows.map(({ place }) => place - 1)
