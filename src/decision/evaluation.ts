@@ -8,7 +8,6 @@ import {
   type LinkFunctions,
   MatcherCompiler,
   MatcherContext,
-  type Names,
   NO_REASON,
   type ObjectContext,
 } from './matcher-compiler.ts'
@@ -18,6 +17,8 @@ import {
   type MatcherFunction,
   type MatcherFunctionName,
   matcherFunctions,
+  type NamedTokenRule,
+  namedFunctions,
   type TokenRule,
 } from './matcher-functions.ts'
 import { alternativesOf, contains, type MatcherNode } from './matcher-syntax.ts'
@@ -92,7 +93,12 @@ class IndexedRules {
 
   constructor(snapshot: Snapshot, narrowing: Narrowing, functions: Record<MatcherFunctionName, MatcherFunction>) {
     this.#snapshot = snapshot
-    const compiler = new MatcherCompiler(functions, linkFunctionsOf(snapshot), namesOf(snapshot))
+    const compiler = new MatcherCompiler({
+      functions,
+      named: namedFunctions(snapshot, namedTokenRule(snapshot)),
+      links: linkFunctionsOf(snapshot),
+      subOf: (user) => snapshot.subOf(user),
+    })
     const { ruleConjuncts, requestConjuncts } = narrowing
     this.candidates = new Candidates(snapshot, narrowing, {
       holds: compiler.conditionOf(ruleConjuncts),
@@ -220,10 +226,6 @@ function looksBeyondTimes(node: MatcherNode): boolean {
   return contains(node, (part) => part.type === 'field' && part.of === 'p' && !['from', 'until'].includes(part.name))
 }
 
-function namesOf(snapshot: Snapshot): Names {
-  return { subOf: (user) => snapshot.subOf(user), userOfSub: (sub) => snapshot.userOfSub(sub) }
-}
-
 /** `g` and `g2` as a condition asks them where the index did not take the condition over. */
 function linkFunctionsOf(snapshot: Snapshot): LinkFunctions {
   const links = new LinkGraph(snapshot.model.links, rowLinksOf(snapshot))
@@ -272,8 +274,14 @@ class FullEvaluation implements Evaluation {
 }
 
 function fullTokenRule(snapshot: Snapshot): TokenRule {
+  const rule = namedTokenRule(snapshot)
+  return (user, projectId, now) => rule(snapshot.subOf(user), String(projectId), now)
+}
+
+/** Of anybody and anything that a matcher names, Casbin itself is asked. */
+function namedTokenRule(snapshot: Snapshot): NamedTokenRule {
   const enforcer = enforcerOf(snapshot)
-  return (user, projectId, now) => enforcer().allowsToken(snapshot.subOf(user), String(projectId), now)
+  return (sub, dom, now) => enforcer().allowsToken(sub, dom, now)
 }
 
 /** Casbin's enforcer over the snapshot as it is now, made anew when the snapshot has changed. */

@@ -1,6 +1,6 @@
 import { type Adapter, DefaultRoleManager, EnforceContext, Enforcer, type Model, newModelFromString } from 'casbin'
 import { SUPERUSER } from './candidates.ts'
-import { casbinFunctions } from './matcher-functions.ts'
+import { namedFunctions } from './matcher-functions.ts'
 import type { RULE_FIELDS } from './policy-model.ts'
 import { EVERYWHERE } from './policy-records.ts'
 import type { ResolvedRequest } from './resolved-request.ts'
@@ -42,11 +42,9 @@ export class FullEnforcer {
     const implications = snapshot.model.implications.map(({ from, to }) => [from, to])
     linkUp(casbinModel, 'g', casbinModel.model.get('g')?.get('g')?.policy ?? [])
     linkUp(casbinModel, 'g2', implications)
-    const functions = casbinFunctions(snapshot, (user, projectId, now) =>
-      this.allowsToken(snapshot.subOf(user), String(projectId), now),
-    )
+    const functions = namedFunctions(snapshot, (sub, dom, now) => this.allowsToken(sub, dom, now))
     // WHY not awaited: Casbin declares these asynchronous, but they do their work before they return.
-    for (const [name, call] of functions) void this.#enforcer.addFunction(name, call as never)
+    for (const [name, call] of Object.entries(functions)) void this.#enforcer.addFunction(name, call as never)
   }
 
   /** Casbin over the rules and links that the snapshot holds. */

@@ -38,7 +38,7 @@ export type TimedGrant = {
  * All grants in typed arrays: what one principal holds on one project is 15 bits (seven allowed, seven denied, one for
  * "some are timed") and the head of a chain of its grants.
  *
- * Projects and principals are the snapshot's ordinals. A decision reads the bits; only timed grants and explanations
+ * Projects are ordinals, principals as `policy-records.ts` counts users and groups. A decision reads the bits; only timed grants and explanations
  * walk the chain; lists of projects walk a second one, of all grants of a principal. About 50 bytes a grant: 1,000,000
  * grants are held in typed arrays and not in objects.
  */

@@ -15,7 +15,7 @@ const FULLEST = 0.75
 
 /**
  * What each principal holds on each project: two numbers, `bits` (15 of them) and `head` (not negative). Projects and
- * principals are small whole numbers, the ordinals of a snapshot.
+ * principals are small whole numbers that a snapshot gives them.
  *
  * The holdings of one project stand side by side, in a small hash table of its own within one array for all. WHY: a
  * decision asks of one project about the user and about each of its groups, most of which hold nothing there. So it
@@ -25,7 +25,7 @@ const FULLEST = 0.75
 export class HoldingTable {
   /** By project, side by side: where its region starts, its slots less one (0: it has none), how many are taken. */
   #regions = new Int32Array(16 * REGION)
-  /** By slot, side by side: the principal's ordinal plus one, so that 0 is an empty slot, and its bits. */
+  /** By slot, side by side: the principal plus one, so that 0 is an empty slot, and its bits. */
   #cells: Int32Array
   /** By slot; apart, since a decision does without. */
   #heads: Int32Array
@@ -176,7 +176,7 @@ export class HoldingTable {
   }
 }
 
-/** Spreads ordinals, which follow each other, over the low bits. */
+/** Spreads principals, whose numbers follow each other, over the low bits. */
 function hash(principal: number): number {
   const h = Math.imul(principal + 0x7f4a7c15, 0x9e3779b1)
   return h ^ (h >>> 15)

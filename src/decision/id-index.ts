@@ -7,7 +7,8 @@ const PAGE = 1024
 /**
  * A map from the database's ids to non-negative 32-bit integers, in pages of consecutive ids.
  *
- * WHY not a Map: ids come from sequences, so an entry takes 4 bytes here and about 40 there.
+ * WHY not a Map: ids come from sequences, so an entry takes 4 bytes here and about 40 there. Ids that lie far apart, as
+ * somebody may have chosen them, take a page each.
  */
 export class IdIndex {
   readonly #pages = new Map<number, { values: Int32Array; used: number }>()

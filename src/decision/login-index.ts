@@ -27,9 +27,9 @@ export class LoginIndex {
   #slots = new Int32Array(LEAST_ROOM * SLOT)
   #size = 0
   readonly #rows: UserRows
-  /** By ordinal: the login each user has now. */
+  /** By ordinal: the login each user has, or had last. */
   readonly #logins: string[] = []
-  /** Differs from process to process, so that nobody can choose logins that all have one hash. */
+  /** Differs from index to index, so that nobody can choose logins that all have one hash. */
   readonly #seed = Math.floor(Math.random() * 2 ** 32)
 
   constructor(rows: UserRows) {

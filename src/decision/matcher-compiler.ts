@@ -5,14 +5,12 @@ import {
   MATCHER_FUNCTIONS,
   type MatcherFunction,
   type MatcherFunctionName,
-  projectIdIn,
 } from './matcher-functions.ts'
 import type { MatcherNode } from './matcher-syntax.ts'
 import { REASON_CODES } from './reasons.ts'
 
 /**
- * What a compiled condition reads of the request and of the rule in hand. One object is filled anew for each rule, so
- * that deciding allocates nothing.
+ * What a compiled condition reads of the request and of the rule in hand. One object is filled anew for each rule.
  *
  * WHY ordinals and ids where a matcher has names: a name is a text in memory of its own, and the functions that a
  * matcher hands it to want to know whose it is. So whom and what a request is about is looked up once, before.
@@ -50,8 +48,13 @@ export type LinkFunctions = {
   g2: (from: string, to: string) => boolean
 }
 
-/** From ordinals to names in Casbin and back; nobody is '' and {@link ABSENT}. */
-export type Names = { subOf: (user: number) => string; userOfSub: (sub: string) => number }
+type Functions = Record<MatcherFunctionName, MatcherFunction>
+
+/**
+ * What conditions may call: the matcher's functions by ordinals and by names in Casbin, links, and `subOf`, which gives
+ * the name of an ordinal, '' of {@link ABSENT}.
+ */
+export type Callable = { functions: Functions; named: Functions; links: LinkFunctions; subOf: (user: number) => string }
 
 /** A condition on the request, and what its failing means, as a place in REASON_CODES. */
 export type ReasonedNode = { node: MatcherNode; reason: number }
@@ -73,8 +76,8 @@ export class MatcherCompiler {
   readonly #names: readonly string[]
   readonly #functions: readonly unknown[]
 
-  constructor(functions: Record<MatcherFunctionName, MatcherFunction>, links: LinkFunctions, names: Names) {
-    const known: Record<string, unknown> = { ...functions, ...links, ...names, projectIdIn }
+  constructor({ functions, named, links, subOf }: Callable) {
+    const known: Record<string, unknown> = { ...functions, ...links, named, subOf }
     this.#names = Object.keys(known)
     this.#functions = Object.values(known)
   }
@@ -119,23 +122,25 @@ export class MatcherCompiler {
     }
   }
 
+  /**
+   * A function is called by ordinals where the context knows all that it is asked about; whatever else a matcher passes
+   * is a name, and so it is called by names.
+   */
   #callSource({ name, args }: CallNode): string {
-    if (!this.#names.includes(name)) throw new Error(`a matcher cannot call \`${name}\``)
-    const takes = isMatcherFunction(name) ? MATCHER_FUNCTIONS[name].takes : []
-    return `${name}(${args.map((arg, at) => this.#argumentSource(arg, takes[at] ?? 'plain')).join(', ')})`
+    const texts = args.map((arg) => this.#source(arg))
+    if (name === 'g' || name === 'g2') return `${name}(${texts.join(', ')})`
+    if (!isMatcherFunction(name)) throw new Error(`a matcher cannot call \`${name}\``)
+    const takes: readonly ArgumentKind[] = MATCHER_FUNCTIONS[name].takes
+    const known = args.map((arg, at) => (takes[at] === 'plain' ? texts[at] : knownSource(arg, takes[at])))
+    return known.includes(undefined) ? `named.${name}(${texts.join(', ')})` : `${name}(${known.join(', ')})`
   }
+}
 
-  /** What the context knows by ordinal or id goes to a function as it is; other names are looked up on the way. */
-  #argumentSource(node: MatcherNode, kind: ArgumentKind): string {
-    const source = this.#source(node)
-    if (kind === 'user') {
-      if (isRequestField(node, 'sub')) return 'c.user'
-      if (node.type === 'object-field' && node.name !== 'given') return `c.r_obj.${node.name}`
-      return `userOfSub(String(${source}))`
-    }
-    if (kind === 'project') return isRequestField(node, 'dom') ? 'c.projectId' : `projectIdIn(String(${source}))`
-    return source
-  }
+/** What the context has of a user or project that a matcher names; undefined where it is about anybody else. */
+function knownSource(node: MatcherNode, kind: ArgumentKind | undefined): string | undefined {
+  if (kind === 'project') return isRequestField(node, 'dom') ? 'c.projectId' : undefined
+  if (isRequestField(node, 'sub')) return 'c.user'
+  return node.type === 'object-field' && node.name !== 'given' ? `c.r_obj.${node.name}` : undefined
 }
 
 type CallNode = Extract<MatcherNode, { type: 'call' }>

@@ -1,7 +1,7 @@
 import { ABSENT } from './id-index.ts'
 import type { ReasonCode } from './reasons.ts'
 
-/** What the matcher functions may know of users, by ordinal; of {@link ABSENT}, which is nobody, every answer is no. */
+/** What the matcher functions may know of users, by ordinal. */
 export interface UserFacts {
   isActive(user: number): boolean
   isSuperuser(user: number): boolean
@@ -22,15 +22,17 @@ export interface PolicyFacts {
 
 /** Answers whether the second matcher, `m2`, allows the user to write by token in the project at the instant (D8). */
 export type TokenRule = (user: number, projectId: number, now: number) => boolean
+/** The same by names in Casbin. */
+export type NamedTokenRule = (sub: string, dom: string, now: number) => boolean
 
 /** A function that a matcher may call, by its name there. */
 export type MatcherFunction = (...args: never[]) => boolean
 
 /**
- * As what an argument reaches a function: a `user` by ordinal and a `project` by id, which the matcher has as names in
- * Casbin; everything else as the matcher has it.
+ * What an argument is. A `user` and a `project` are known by ordinal and by id, a `name` is a user of whom no more is
+ * asked than whether it is the same one; a matcher has all of them as names in Casbin. The rest is `plain`.
  */
-export type ArgumentKind = 'user' | 'project' | 'plain'
+export type ArgumentKind = 'user' | 'project' | 'name' | 'plain'
 
 /** What a call of a function means to the reason of a denial, and which arguments it takes. */
 type Signature = { takes: readonly ArgumentKind[]; reason: ReasonCode | null }
@@ -43,9 +45,9 @@ export const MATCHER_FUNCTIONS = {
   anonymousAdmitted: { takes: ['user', 'plain'], reason: 'anonymous_not_admitted' },
   tokenAllowed: { takes: ['user', 'project', 'plain'], reason: 'token_not_granted' },
   superuser: { takes: ['user'], reason: null },
-  created: { takes: ['user', 'user'], reason: 'not_creator_group' },
+  created: { takes: ['name', 'name'], reason: 'not_creator_group' },
   inGroupNamedLike: { takes: ['user', 'user', 'project'], reason: 'not_creator_group' },
-  imported: { takes: ['user', 'user'], reason: 'not_creator_group' },
+  imported: { takes: ['name', 'name'], reason: 'not_creator_group' },
 } as const satisfies Record<string, Signature>
 
 /** The name of a function of {@link MATCHER_FUNCTIONS}. */
@@ -80,30 +82,45 @@ export function matcherFunctions(
     tokenAllowed: (user: number, projectId: number, now: number) => tokenRule(user, projectId, now),
     superuser: (user: number) => user !== ABSENT && users.isSuperuser(user),
     // D9
-    created: (user: number, creator: number) => user !== ABSENT && user === creator,
+    created: isSame(ABSENT),
     inGroupNamedLike: (user: number, owner: number, projectId: number) =>
       user !== ABSENT && owner !== ABSENT && facts.isMemberOfNamesake(user, owner, projectId),
-    imported: (user: number, importer: number) => user !== ABSENT && user === importer,
+    imported: isSame(ABSENT),
   }
 }
 
-/** The same functions as Casbin's own enforcer calls them, by names in Casbin. */
-export function casbinFunctions(facts: PolicyFacts, tokenRule: TokenRule): Map<MatcherFunctionName, MatcherFunction> {
-  const functions = Object.entries(matcherFunctions(facts, tokenRule)) as [MatcherFunctionName, MatcherFunction][]
-  return new Map(
-    functions.map(([name, call]) => {
-      const { takes } = MATCHER_FUNCTIONS[name]
-      return [name, (...args: unknown[]) => call(...(takes.map((kind, at) => known(facts, kind, args[at])) as never[]))]
-    }),
-  )
+/** The same functions by names in Casbin, as Casbin's own enforcer calls them; they take whatever a matcher passes. */
+export function namedFunctions(
+  facts: PolicyFacts,
+  tokenRule: NamedTokenRule,
+): Record<MatcherFunctionName, MatcherFunction> {
+  const functions = matcherFunctions(facts, () => false)
+  const byName = (name: MatcherFunctionName) => {
+    const { takes } = MATCHER_FUNCTIONS[name]
+    const call = functions[name]
+    return (...args: unknown[]) => call(...(takes.map((kind, at) => known(facts, kind, args[at])) as never[]))
+  }
+  const named = Object.keys(functions).map((name) => [name, byName(name as MatcherFunctionName)])
+  return {
+    ...(Object.fromEntries(named) as Record<MatcherFunctionName, MatcherFunction>),
+    tokenAllowed: (sub: string, dom: string, now: number) => tokenRule(sub, dom, now),
+    created: isSame(''),
+    imported: isSame(''),
+  }
+}
+
+/** D9: are these one user, and is it anybody? */
+function isSame<Name>(nobody: Name): (one: Name, other: Name) => boolean {
+  return (one, other) => other !== nobody && one === other
 }
 
 function known(facts: PolicyFacts, kind: ArgumentKind, value: unknown): unknown {
-  if (kind === 'user') return facts.userOfSub(String(value))
-  return kind === 'project' ? projectIdIn(String(value)) : value
+  if (kind === 'user') return typeof value === 'string' ? facts.userOfSub(value) : ABSENT
+  if (kind === 'project') return typeof value === 'string' ? projectIdIn(value) : Number.NaN
+  return value
 }
 
 /** The id in a project's name in Casbin, which is the id as text; NaN where it is none. */
-export function projectIdIn(dom: string): number {
+function projectIdIn(dom: string): number {
   return String(Number(dom)) === dom ? Number(dom) : Number.NaN
 }

@@ -1,15 +1,15 @@
 import { grown } from './grown-array.ts'
 import { ABSENT, IdIndex } from './id-index.ts'
-import type { UserRows } from './user-rows.ts'
+import { MEMBERSHIP_NUMBERS, type UserRows } from './user-rows.ts'
 
-/** Of each user's numbers in its row: how many memberships there are, the place of the first, places kept for more. */
+/** Of each user's numbers in its row: how many memberships there are, the place of the first, places kept for them. */
 const COUNT = 0
 const START = 1
 const ROOM = 2
 /** Then the first of them, as they stand in #cells: most users have no more, and #cells need not be asked. */
 const FIRST = 3
-const REPEATED = 2
-/** A membership is two numbers side by side: the group, as a principal, and the project's ordinal or EVERYWHERE. */
+const REPEATED = Math.floor((MEMBERSHIP_NUMBERS - FIRST) / 2)
+/** A membership is two numbers side by side: the group, as a principal, and the project's ordinal or IN_EVERY_PROJECT. */
 const CELL = 2
 const PROJECT = 1
 /** In place of a project's ordinal: the membership counts in every project. */

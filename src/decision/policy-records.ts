@@ -15,8 +15,8 @@ export const isGroup = (principal: number): boolean => (principal & 1) === 1
 export const ordinalIn = (principal: number): number => principal >> 1
 
 /**
- * A user as whoever does not decide takes it: what decides is in the table of users, by `ordinal`, the user's place
- * there. `sub` is its name in Casbin.
+ * A user as whoever wants more of it takes it than a decision reads: that is in the table of users, by `ordinal`, the
+ * user's place there. `sub` is its name in Casbin.
  */
 export class UserRecord {
   readonly id: number

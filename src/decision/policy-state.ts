@@ -1,3 +1,5 @@
+import { ABSENT } from './id-index.ts'
+
 /**
  * What the decision plane knows of each row of policy: the shapes of `policy_changes.state` (migration 0002).
  *
@@ -61,10 +63,8 @@ export const PERMISSIONS = [
 ] as const
 export type Permission = (typeof PERMISSIONS)[number]
 const PLACES = new Map<string, number>(PERMISSIONS.map((name, place) => [name, place]))
-/** Is this the name of one of the seven? */
-export const isPermission = (name: string): name is Permission => PLACES.has(name)
-/** The place in PERMISSIONS of the permission of this name; -1 where there is none. */
-export const permissionPlace = (name: string): number => PLACES.get(name) ?? -1
+/** The place in PERMISSIONS of the permission of this name; {@link ABSENT} where there is none. */
+export const permissionPlace = (name: string): number => PLACES.get(name) ?? ABSENT
 export type Effect = 'allow' | 'deny'
 
 /** All rows of policy at one revision, as far as tests, benchmarks and policy test files make it up. */

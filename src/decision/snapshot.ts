@@ -201,6 +201,7 @@ export class Snapshot implements PolicyFacts {
     const group = this.#groups.get(state.groupId)
     if (user === ABSENT || group === undefined) return
     const project = state.projectId === null ? IN_EVERY_PROJECT : this.projectOrdinal(state.projectId)
+    if (state.projectId !== null && project === ABSENT) return
     this.memberships.put(user, { id: state.id, group: group.principal, project })
   }
 

@@ -1,14 +1,14 @@
 import { grown } from './grown-array.ts'
 
-/** Numbers a row, 64 bytes: a line of memory as processors fetch it. */
+/** Numbers a row, 64 bytes: as much as processors fetch at once, in one piece or two as the array happens to begin. */
 const ROW = 16
-/** Where in a row stands what: see the methods. */
+/** Where in a row stands what. */
 const STANDING = 0
 const NAMESAKE = 1
 const MEMBERSHIPS = 2
 const LOGIN = 9
-/** Numbers that a user's memberships may use, and bytes that a login may. */
-const MEMBERSHIP_NUMBERS = LOGIN - MEMBERSHIPS
+/** Numbers for a user's memberships. */
+export const MEMBERSHIP_NUMBERS: number = LOGIN - MEMBERSHIPS
 /** Bytes for a login. */
 export const LOGIN_BYTES: number = (ROW - LOGIN) * 4
 
@@ -51,7 +51,6 @@ export class UserRows {
     return this.#numbers[user * ROW + MEMBERSHIPS + at] as number
   }
   setMembershipNumber(user: number, at: number, value: number): void {
-    if (at >= MEMBERSHIP_NUMBERS) throw new RangeError(`a row keeps ${MEMBERSHIP_NUMBERS} numbers of memberships`)
     this.#numbers[user * ROW + MEMBERSHIPS + at] = value
   }
 

@@ -76,7 +76,7 @@ export class UserTable implements UserFacts {
   }
 
   /** Takes over a user's new state, whom it makes known where they are new; memberships are rows of their own and stay. */
-  put(state: UserState): UserRecord {
+  put(state: UserState): void {
     const user = this.#records.get(state.id) ?? this.#add(state.id)
     this.#logins.delete(user.username, user.ordinal)
     user.username = state.username
@@ -85,7 +85,6 @@ export class UserTable implements UserFacts {
     this.rows.setStanding(user.ordinal, standingOf(state))
     if (state.isAnonymous) this.#anonymous = user
     else if (this.#anonymous === user) this.#anonymous = undefined
-    return user
   }
 
   /** Takes the user out; nothing happens where there is none. */

@@ -10,8 +10,8 @@ const LARGEST_BODY = 4096
 export type PlainRoute = {
   path: string
   /**
-   * The JSON text of the answer, which is a 200, in ASCII. `undefined`, or whatever it throws, leaves the request to the route of
-   * that path: nothing may have been done that counts twice.
+   * The JSON text of the answer, which is a 200, in ASCII. `undefined`, or whatever it throws, leaves the request to the
+   * route of that path: nothing may have been done that counts twice.
    */
   answer(body: Buffer, authorization: string | undefined): string | undefined
   /** Told of each answer, and how many seconds it took. */
@@ -84,7 +84,8 @@ function answerWithBody(
       'content-type': 'application/json; charset=utf-8',
       'content-length': text.length,
     })
-    // WHY not `response.end(text)`: it hands the socket an empty second piece, and two pieces go out by a costlier call.
+    // WHY not `response.end(text)`: it hands the socket an empty second piece, and two pieces go out by a costlier call:
+    // 2 µs of 22, on Node 20. Newer ones may spare that by themselves.
     const { socket } = response
     socket?.cork()
     response.write(text, 'latin1')

@@ -226,6 +226,22 @@ t.test('conditions of its own, of the rule and of the request, beside those that
     '!superuser(r.sub)',
     'r.sub == "user:2"',
     '(p.sub != "role:superuser" || r.act != "can_administer")',
+    // Functions that are asked about others than the request names.
+    '!created(p.sub, "group:1")',
+    '(!r.obj.given || !created(p.sub, "role:superuser"))',
+    '!imported(p.sub, "role:superuser")',
+    '(r.act != "can_annotate" || created(r.obj.creator, r.obj.importer))',
+    '!superuser(p.sub)',
+    '(!active(p.sub) || r.act == "can_browse")',
+    'active("user:2")',
+    'projectExists(p.dom)',
+    '!projectExists(1)',
+    'projectExists("1")',
+    '!inGroupNamedLike(r.sub, p.sub, r.dom)',
+    '!inGroupNamedLike(r.sub, "user:3", p.dom)',
+    '(r.act == "can_browse" || tokenAllowed(p.sub, r.dom, r.now))',
+    '(r.act == "can_browse" || tokenAllowed(r.sub, "1", r.now))',
+    '(r.act == "can_browse" || !tokenAllowed(r.sub, "*", r.now))',
   ]
   for (const condition of own) {
     await t.test(condition, (t) => agreesWithCasbin(t, inModel(ADMITTED, `${ADMITTED}    ${condition} && \\\n`), 12))
