@@ -16,7 +16,8 @@ const FULLEST = 0.5
 const ELSEWHERE = 255
 
 /**
- * Finds users by their exact login: ordinals by text.
+ * Finds users by their exact login: ordinals by text. Open addressing as in `HoldingTable`, which has many small tables in
+ * one array and no texts, so that the two share the idea and no code.
  *
  * WHY not a Map of texts: it reads, one after the other and each in another part of memory, its bucket, its entry, the
  * text there and the user; half the time a second entry and text as well. Here the slot gives the ordinal, and the

@@ -10,8 +10,9 @@ export const EVERYWHERE = '*'
  */
 export const principalOfUser = (ordinal: number): number => ordinal * 2
 const principalOfGroup = (ordinal: number): number => ordinal * 2 + 1
-/** Which it is, and its ordinal. */
+/** Is this number of a principal that of a group? */
 export const isGroup = (principal: number): boolean => (principal & 1) === 1
+/** The ordinal, among users or among groups, in a principal's number. */
 export const ordinalIn = (principal: number): number => principal >> 1
 
 /**
